@@ -1,0 +1,26 @@
+"""The errors jhaws raises.
+
+JhawsError
+├── ConfigError        an option is wrong; the hub does not start
+├── UsernameError      a user name cannot be used safely; that start or login is refused
+└── LocalError         the embedded cluster or the demo cannot do what was asked
+
+Every message is a sentence for a tired operator: which setting or object, the rule, what was got, what to do
+next. A message never holds a password, a token or a whole model.
+"""
+
+
+class JhawsError(Exception):
+    """Whatever jhaws refuses; catch this to catch them all."""
+
+
+class ConfigError(JhawsError):
+    """An option has a wrong name, type or value, so the hub must not start with it."""
+
+
+class UsernameError(JhawsError):
+    """A user name cannot become a folder, a label or an IAM role without a risk."""
+
+
+class LocalError(JhawsError):
+    """The embedded cluster or the demo cannot do what was asked."""
