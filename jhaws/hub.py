@@ -1,0 +1,285 @@
+"""`configure(c)`: the one place that puts jhaws into a hub.
+
+It runs in two steps. While the configuration is read, it only names the spawner and the authenticator, where the
+operator named none. The rest waits until the configuration is complete, which `hub.extraConfig` may still change: it
+checks all options and adds the two services with the least scopes. That moment is when JupyterHub opens its
+database: every file has been read, and no service, role or user has been made yet.
+
+Nothing an operator set is overridden. What z2jh's own code and default values set counts as not set; who wants just
+that says so under z2jh's `custom:`, for example `custom: {jhaws: {authenticator: false}}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+from urllib.parse import urlparse
+
+from jupyterhub.app import JupyterHub
+from jupyterhub.utils import url_path_join
+from kubespawner import KubeSpawner
+from traitlets.config import Config, Configurable
+
+from .errors import ConfigError
+from .login.authenticator import JhawsAuthenticator
+from .options import check_options, configured_value
+from .pods.nodegroups import Nodegroup, read_nodegroups
+from .pods.records import describe, suggest
+from .services.culler.settings import JhawsCuller, make_scopes
+from .services.placeholder.settings import JhawsPlaceholder
+from .services.running import make_service_config
+from .spawner import JhawsSpawner
+
+SPAWNER = "jhaws.spawner.JhawsSpawner"
+AUTHENTICATOR = "jhaws.login.authenticator.JhawsAuthenticator"
+# What z2jh's code and values.yaml set, chart 4.4; a chart's default cannot be told from an operator's `dummy`.
+Z2JH_SPAWNER = "kubespawner.KubeSpawner"
+Z2JH_AUTHENTICATOR = "dummy"
+Z2JH_CULLER = "jupyterhub-idle-culler"
+Z2JH_PLACEHOLDER_PRIORITY = "user-placeholder-priority"
+
+CULLER = "jhaws-culler"
+PLACEHOLDER = "jhaws-placeholder"
+# How a process finds Kubernetes; JupyterHub hands a service only what it is told to.
+KUBERNETES_ENVIRONMENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+GIB = 2**30  # bytes
+
+# A value of z2jh's chart by its dotted name, None where there is none; outside z2jh there is never one.
+Chart = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which parts of jhaws an operator wants; all, unless z2jh's `custom.jhaws` says otherwise."""
+
+    spawner: bool = True
+    authenticator: bool = True
+    culler: bool = True
+    placeholder: bool = True
+
+
+def configure(c: Config, *, chart: Chart | None = None) -> None:
+    """Put jhaws into the hub whose configuration is being read.
+
+    Args:
+        c: The configuration, from `get_config()`.
+        chart: How to read a value of the z2jh chart; by default z2jh's own module, where the hub runs in z2jh.
+    """
+    values = chart or _read_chart()
+    wanted = read_wanted(values("custom.jhaws"))
+    choose_classes(c, wanted, values)
+    if JupyterHub.initialized():
+        app = JupyterHub.instance()
+        app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="db")
+
+
+def _read_chart() -> Chart:
+    try:
+        import z2jh
+    except ImportError:
+        return lambda name: None
+    return z2jh.get_config  # type: ignore[no-any-return]  # z2jh has no types
+
+
+def read_wanted(value: Any) -> Wanted:
+    """Return what z2jh's `custom.jhaws` asks for: nothing given is all, `false` is nothing.
+
+    Raises:
+        ConfigError: It has an unknown name or a value that is not true or false.
+    """
+    names = [field.name for field in fields(Wanted)]
+    if value is None:
+        return Wanted()
+    if isinstance(value, bool):
+        return Wanted(**dict.fromkeys(names, value))
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"custom.jhaws must map {', '.join(names)} to true or false, got {describe(value)}.")
+    for name, each in value.items():
+        if name not in names:
+            raise ConfigError(f"custom.jhaws has no part {name!r}. {suggest(str(name), names)}")
+        if not isinstance(each, bool):
+            raise ConfigError(f"custom.jhaws.{name} must be true or false, got {describe(each)}.")
+    return Wanted(**value)
+
+
+def choose_classes(c: Config, wanted: Wanted, chart: Chart) -> None:
+    """Name our spawner and authenticator in `c` where the operator named none."""
+    spawner = c.JupyterHub.get("spawner_class")
+    z2jh_chose = spawner == Z2JH_SPAWNER and chart("hub") and not chart("hub.config.JupyterHub.spawner_class")
+    if wanted.spawner and (spawner is None or z2jh_chose):
+        c.JupyterHub.spawner_class = SPAWNER
+    authenticator = c.JupyterHub.get("authenticator_class")
+    z2jh_chose = authenticator == Z2JH_AUTHENTICATOR and chart("hub")
+    if wanted.authenticator and (authenticator is None or z2jh_chose):
+        c.JupyterHub.authenticator_class = AUTHENTICATOR
+
+
+def _complete_or_exit(app: Any, wanted: Wanted, chart: Chart) -> None:
+    try:
+        complete(app, wanted, chart)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            app.log.critical("The hub does not start: %s", line)
+        app.exit(1)
+
+
+def complete(app: Any, wanted: Wanted, chart: Chart) -> None:
+    """Check the options and add the services, now that the configuration is complete.
+
+    Args:
+        app: The JupyterHub that starts; its configuration is read, its services are not made yet.
+        wanted: The parts that the operator wants.
+        chart: How to read a value of the z2jh chart.
+
+    Raises:
+        ConfigError: An option is wrong.
+    """
+    for warning in check_options(app.config, _our_classes(app), (type(app), KubeSpawner)):
+        app.log.warning(warning)
+    _warn_of_lost_dummy(app, chart)
+    if wanted.culler:
+        _add_culler(app, chart)
+    if wanted.placeholder:
+        _add_placeholder(app, chart)
+
+
+def _our_classes(app: Any) -> tuple[type[Configurable], ...]:
+    """Return the classes whose options are checked: those of the services, and the spawner and authenticator.
+
+    Where an operator has subclassed ours, it is the subclass whose options count.
+    """
+    chosen = []
+    for ours, used in ((JhawsSpawner, app.spawner_class), (JhawsAuthenticator, app.authenticator_class)):
+        chosen.append(used if issubclass(used, ours) else ours)
+    return (*chosen, JhawsCuller, JhawsPlaceholder)
+
+
+def _warn_of_lost_dummy(app: Any, chart: Chart) -> None:
+    if chart("hub.config.DummyAuthenticator") and issubclass(app.authenticator_class, JhawsAuthenticator):
+        app.log.warning(
+            "hub.config.DummyAuthenticator is set but not used: jhaws takes z2jh's default authenticator 'dummy' "
+            "for not set. Set JhawsAuthenticator's passwords, or custom.jhaws.authenticator to false to keep 'dummy'."
+        )
+
+
+def _add_culler(app: Any, chart: Chart) -> None:
+    """Add our culler instead of z2jh's, with the limits that the chart's values give to z2jh's."""
+    written = dict(app.config["JhawsCuller"]) if "JhawsCuller" in app.config else {}
+    if chart("cull.enabled") is False and not written:
+        app.log.info("Idle servers are not culled: cull.enabled is false and JhawsCuller is not configured.")
+        return
+    options = {**_chart_cull_options(chart), **written}
+    settings = JhawsCuller(config=Config({"JhawsCuller": options}))
+    app.services = [service for service in app.services if service.get("name") != Z2JH_CULLER]
+    app.load_roles = [role for role in app.load_roles if role.get("name") != Z2JH_CULLER]
+    _add_service(app, CULLER, "jhaws.services.culler", make_service_config(settings), scopes=make_scopes(settings))
+
+
+def _chart_cull_options(chart: Chart) -> dict[str, Any]:
+    """Return what the chart's `cull` values say, under our options' names; z2jh leaves out what is 0 or empty."""
+    names = {
+        "timeout": "timeout",
+        "every": "every",
+        "concurrency": "concurrency",
+        "users": "cull_users",
+        "removeNamedServers": "remove_named_servers",
+        "maxAge": "max_age",
+    }
+    options = {ours: chart(f"cull.{theirs}") for theirs, ours in names.items() if chart(f"cull.{theirs}")}
+    if chart("cull.adminUsers") is False:
+        options["cull_admin_users"] = False
+    return options
+
+
+def _add_placeholder(app: Any, chart: Chart) -> None:
+    settings = JhawsPlaceholder(config=app.config)
+    if not settings.seats:
+        return
+    if not settings.priority_class and chart("scheduling.podPriority.enabled"):
+        settings.priority_class = _z2jh_name(Z2JH_PLACEHOLDER_PRIORITY)
+    if not settings.priority_class:
+        app.log.warning(
+            "Placeholder pods stay off: JhawsPlaceholder.seats is set, but no PriorityClass below that of users' "
+            "pods is. Set scheduling.podPriority.enabled to true in z2jh, or JhawsPlaceholder.priority_class."
+        )
+        return
+
+    def spawner_option(name: str) -> Any:
+        traits = app.spawner_class.class_trait_names()
+        return configured_value(app.spawner_class, app.config, name) if name in traits else None
+
+    if settings.cpu_cores is None:
+        settings.cpu_cores = spawner_option("cpu_guarantee") or None
+    if settings.memory_gib is None and (guarantee := spawner_option("mem_guarantee")):
+        settings.memory_gib = guarantee / GIB
+    namespace = spawner_option("namespace") or "default"
+    nodegroups = read_nodegroups("JhawsSpawner.nodegroups", spawner_option("nodegroups") or {})
+    environment = {
+        "JHAWS_NAMESPACE": namespace,
+        "JHAWS_HUB_ID": hub_id(namespace, app.base_url),
+        "JHAWS_NODEGROUPS": json.dumps({name: _node_choice(group) for name, group in nodegroups.items()}),
+        **{name: os.environ[name] for name in KUBERNETES_ENVIRONMENT if name in os.environ},
+    }
+    _add_service(app, PLACEHOLDER, "jhaws.services.placeholder", make_service_config(settings), environment=environment)
+
+
+def _z2jh_name(short_name: str) -> str:
+    import z2jh
+
+    return str(z2jh.get_name(short_name))
+
+
+def _node_choice(group: Nodegroup) -> dict[str, Any]:
+    """Return what a placeholder pod must say to land on the nodes of `group`."""
+    return {"node_labels": dict(group.node_labels), "taints": [asdict(taint) for taint in group.taints]}
+
+
+def hub_id(namespace: str, base_url: str) -> str:
+    """Return the value of the label that marks this hub's own pods: the same after every restart.
+
+    z2jh puts one hub into a namespace; a second one there must have another base URL.
+    """
+    return hashlib.sha256(f"{namespace} {base_url}".encode()).hexdigest()[:16]
+
+
+def _add_service(
+    app: Any,
+    name: str,
+    module: str,
+    options: str,
+    *,
+    scopes: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Add a hub-managed service that runs `module`, and a role for it where it needs the hub's API."""
+    if any(service.get("name") == name for service in app.services):
+        raise ConfigError(f"JupyterHub.services has a service {name!r}, which is jhaws's own. Rename yours.")
+    passed = {"JHAWS_SERVICE_CONFIG": options, **(environment or {})}
+    if url := local_api_url(app):
+        passed["JHAWS_HUB_API_URL"] = url
+    service = {"name": name, "command": [sys.executable, "-m", module], "environment": passed}
+    app.services = [*app.services, service]
+    if scopes:
+        role = {"name": name, "scopes": list(scopes), "services": [name]}
+        app.load_roles = [*app.load_roles, role]
+
+
+def local_api_url(app: Any) -> str:
+    """Return the URL of the hub's API within its own pod, "" where only JupyterHub's own URL will do.
+
+    In z2jh that one is the Kubernetes Service `hub`, which the hub's own pod may not reach under z2jh's network
+    policy; so z2jh's culler uses localhost too.
+    """
+    bind = urlparse(app.hub_bind_url or "")
+    if app.internal_ssl or bind.scheme not in ("", "http"):
+        return ""
+    port = bind.port or app.hub_port
+    host = bind.hostname or app.hub_ip
+    if host in ("", "0.0.0.0", "*"):  # noqa: S104  # compared, not bound
+        host = "127.0.0.1"
+    return f"http://{host}:{port}{url_path_join(app.base_url, 'hub/api')}"

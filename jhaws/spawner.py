@@ -1,0 +1,261 @@
+"""JhawsSpawner: KubeSpawner with NFS homes, nodegroups, IAM roles and course repositories in every server.
+
+It is KubeSpawner in everything else: each of its traits, hooks and templates keeps its meaning, also when set as
+`c.KubeSpawner.*`. The overrides here are a few lines each; what is in a pod is decided in `jhaws.pods`, without I/O,
+and merged into KubeSpawner's manifest before the operator's `modify_pod_hook` sees it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubespawner import KubeSpawner
+from traitlets import Bool, Dict, List, TraitType, Unicode, Union, validate
+
+from .names import folder_path
+from .options import configured_value
+from .pods import gitpuller, homes, iam, merging, nodegroups, profiles
+
+DEFAULT_UID = 1000  # jovyan, in the Jupyter images and in z2jh's default values
+DEFAULT_GID = 100  # users, ditto
+
+
+def _table(help_text: str) -> TraitType[Any, Any]:
+    """A list of entries, or a mapping whose values count in the order of their keys, as in KubeSpawner."""
+    return Union([List(), Dict()], config=True, help=help_text)
+
+
+class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
+    """Spawns each server as a pod with its NFS home and shares, on its nodegroup, with its IAM role and courses."""
+
+    nfs_server = Unicode(
+        "",
+        config=True,
+        help="""
+        The NFS server that has the homes and shares: a host name, an address, or an EFS file system's name.
+
+        Empty (the default) leaves the storage that z2jh or KubeSpawner sets up: a PVC per user. When set, homes come
+        from here; KubeSpawner then makes no PVC, and a volume that z2jh mounts at `home_mount` gives way.
+        Kubernetes' nodes mount it, so it must be a name that they can resolve.
+
+        Example: "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com".
+        """,
+    )
+
+    nfs_path = Unicode(
+        "/",
+        config=True,
+        help="""
+        The folder that the NFS server exports, an absolute path. Default "/", as EFS exports it.
+
+        Homes and shares are folders below it.
+        """,
+    )
+
+    nfs_home = Unicode(
+        "home/{escaped_username}",
+        config=True,
+        help="""
+        The folder of a user's home below `nfs_path`, a template with KubeSpawner's fields.
+
+        It must name the user by an escaped field, so that no two users share a home and no name leads elsewhere. A
+        name that would be longer than a file system takes (255 bytes) is cut and ends in a hash. The default keeps
+        a user's folder the same whatever KubeSpawner's `slug_scheme` is.
+        """,
+    )
+
+    nfs_prepare_home = Bool(
+        True,
+        config=True,
+        help="""
+        Make a missing home and give it to the user, by an init container that runs as root with the capability CHOWN.
+
+        On by default, because Kubernetes makes a missing folder as root and the user could not write there. Turn it
+        off in a namespace with the Pod Security level "restricted", and make the homes some other way.
+        """,
+    )
+
+    home_mount = Unicode(
+        "/home/jovyan",
+        config=True,
+        help="""
+        Where the home is in the server, an absolute path. Default: that of the Jupyter images and of z2jh.
+
+        Course repositories go there too, so set it as well when a PVC is the home and
+        `singleuser.storage.homeMountPath` was changed.
+        """,
+    )
+
+    shares = _table(
+        """
+        Folders of the NFS server that several users see. Requires `nfs_server`. Default: none.
+
+        Fields: `name`; `mount`, default /NAME; `path` below `nfs_path`, default shares/NAME; `read_only`, default
+        true; `groups`, default everybody. Of several shares with one mount the first that applies counts.
+
+        Example: [{name: data, mount: /data, groups: [staff], read_only: false}, {name: data, mount: /data}].
+        """
+    )
+
+    nodegroups = Dict(
+        config=True,
+        help="""
+        What is known of the nodegroups for servers, by name. Default: none, servers go where Kubernetes puts them.
+
+        Fields: `node_labels`, default the label of EKS managed nodegroups; `taints`, each "key=value:effect" or a
+        mapping; `cpu_cores`, `memory_gib` and `usd_per_hour` of one node.
+
+        Example: {jhusers: {node_labels: {hub.jupyter.org/node-purpose: user}, cpu_cores: 4, memory_gib: 16}}.
+        """,
+    )
+
+    nodegroup = Unicode(
+        "",
+        config=True,
+        help="""
+        The nodegroup of a server whose profile names none. Default: the first of `nodegroups`.
+
+        In a profile it may stand beside `display_name`, or in `kubespawner_override`.
+        """,
+    )
+
+    iam_roles = _table(
+        """
+        Which AWS IAM role a server has: the first row that applies to the user. Default: none.
+
+        Fields: `role`, put into the pod's annotation iam.amazonaws.com/role for kiam or kube2iam, or
+        `service_account`, a Kubernetes ServiceAccount tied to a role by EKS (IRSA, Pod Identity); `groups`, default
+        everybody. Fields of KubeSpawner's templates are expanded, escaped.
+
+        Example: [{groups: [staff], service_account: staff}, {role: "arn:aws:iam::123456789012:role/{username}"}].
+        """
+    )
+
+    git_repos = _table(
+        """
+        Course repositories that come into the home when a server starts, in the background. Default: none.
+
+        Fields: `url`; `branch`, default the remote's; `directory` in the home, default the repository's name;
+        `groups`, default everybody. Pulled with nbgitpuller's `gitpuller` where the image has it, else cloned once
+        with git. A pull that fails or hangs never fails the start; .jhaws-gitpuller.log in the home says what
+        happened.
+
+        Example: [{url: "https://github.com/org/course", branch: main, directory: course}].
+        """
+    )
+
+    @validate("nfs_home")
+    def _validate_nfs_home(self, proposal: Any) -> Any:
+        return homes.check_home_template(proposal.value)
+
+    @validate("nfs_path", "home_mount")
+    def _validate_path(self, proposal: Any) -> Any:
+        if proposal.trait.name == "nfs_path" and proposal.value == "/":
+            return proposal.value
+        return homes.check_mount(f"JhawsSpawner.{proposal.trait.name}", proposal.value)
+
+    @validate("shares", "nodegroups", "iam_roles", "git_repos")
+    def _validate_table(self, proposal: Any) -> Any:
+        READERS[proposal.trait.name](f"JhawsSpawner.{proposal.trait.name}", proposal.value)
+        return proposal.value
+
+    def _read(self, option: str) -> Any:
+        """Return the records of one of our tables."""
+        return READERS[option](f"JhawsSpawner.{option}", getattr(self, option))
+
+    def _get_initialized_profile_list(self, profile_list: Any) -> Any:
+        # Not self.nodegroup: that may be what a profile set at an earlier start.
+        default = configured_value(type(self), self.config, "nodegroup")
+        return profiles.with_nodegroups(super()._get_initialized_profile_list(profile_list), default)
+
+    def start(self) -> Any:
+        """Start the server; with an NFS home there is no PVC to make."""
+        if self.nfs_server:
+            self.storage_pvc_ensure = False
+        return super().start()
+
+    async def get_pod_manifest(self) -> Any:
+        """Make KubeSpawner's manifest and merge jhaws's parts into it.
+
+        Returns:
+            V1Pod, as KubeSpawner's own, so hooks written for it go on working.
+
+        Raises:
+            ConfigError: The options and this user's choice do not go together.
+        """
+        pod = await super().get_pod_manifest()
+        merging.merge_parts(pod, self.make_parts(pod))
+        return pod
+
+    def make_parts(self, pod: Any) -> merging.Parts:
+        """Decide what jhaws adds to `pod`, KubeSpawner's V1Pod of this server."""
+        member_of = frozenset(group.name for group in self.user.groups)
+        storage = self._storage(member_of)
+        group = nodegroups.choose(self._read("nodegroups"), self.nodegroup)
+        role, account = self._iam_role(member_of)
+        return merging.Parts(
+            volumes=tuple(homes.make_volumes(storage)) if storage else (),
+            mounts=tuple(homes.make_mounts(storage)) if storage else (),
+            init_containers=self._init_containers(storage, pod),
+            node_requirements=tuple(nodegroups.make_node_requirements(group)) if group else (),
+            tolerations=tuple(nodegroups.make_tolerations(group)) if group else (),
+            annotations={iam.ROLE_ANNOTATION: role} if role else {},
+            service_account=account,
+            post_start=self._post_start(pod, member_of),
+        )
+
+    def _iam_role(self, member_of: frozenset[str]) -> tuple[str, str]:
+        """Return the annotated role and the ServiceAccount of this user; one of them or both are empty."""
+        row = iam.role_for(self._read("iam_roles"), member_of)
+        if row is None:
+            return "", ""
+        if row.role:
+            return self._expand_user_properties(row.role), ""
+        return "", iam.check_service_account(self._expand_user_properties(row.service_account))
+
+    def _storage(self, member_of: frozenset[str]) -> homes.Storage | None:
+        if not self.nfs_server:
+            return None
+        return homes.Storage(
+            server=self.nfs_server,
+            path=self.nfs_path,
+            home=folder_path(self._expand_user_properties(self.nfs_home)),
+            home_mount=self.home_mount,
+            shares=homes.shares_for(self._read("shares"), member_of),
+        )
+
+    def _init_containers(self, storage: homes.Storage | None, pod: Any) -> tuple[merging.Manifest, ...]:
+        if storage is None or not self.nfs_prepare_home:
+            return ()
+        server = self._plain(pod.spec.containers[0].security_context)
+        whole = self._plain(pod.spec.security_context)
+        uid = server.get("runAsUser", whole.get("runAsUser", DEFAULT_UID))
+        gid = server.get("runAsGroup", whole.get("fsGroup", DEFAULT_GID))
+        return (homes.make_init_container(storage, image=self.image, uid=uid, gid=gid),)
+
+    def _post_start(self, pod: Any, member_of: frozenset[str]) -> merging.Manifest | None:
+        wanted = gitpuller.repositories_for(self._read("git_repos"), member_of)
+        if not wanted:
+            return None
+        existing = self._plain(pod.spec.containers[0].lifecycle).get("postStart") or {}
+        if existing and "exec" not in existing:
+            self.log.warning(
+                "JhawsSpawner.git_repos is not pulled for %s: lifecycle_hooks.postStart is no exec command. "
+                "Make it one, or leave it out.",
+                self._log_name,
+            )
+            return None
+        script = gitpuller.make_script(wanted, home=self.home_mount)
+        return gitpuller.make_post_start(script, (existing.get("exec") or {}).get("command"))
+
+    def _plain(self, model: Any) -> Any:
+        """Return a model of the Kubernetes client as the API server reads it, camelCase keys; {} for None."""
+        return self.api.api_client.sanitize_for_serialization(model) or {}
+
+
+READERS = {
+    "shares": homes.read_shares,
+    "nodegroups": nodegroups.read_nodegroups,
+    "iam_roles": iam.read_roles,
+    "git_repos": gitpuller.read_repositories,
+}

@@ -1,0 +1,145 @@
+"""What jhaws keeps in the hub's own database, and what it reads there.
+
+Owns the tables whose names begin with `jhaws_`; JupyterHub owns all the others and this module only reads
+them. Everything runs on the session the hub gives us, never on an engine of our own: a second writer would
+block SQLite, and an in-memory database exists only once.
+
+Nothing here commits except `ensure_tables`: what belongs together is committed together by the caller.
+`login/` decides what the rows mean.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterhub import orm
+from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+_log = logging.getLogger(__name__)
+
+# Characters; as wide as JupyterHub's own users.name.
+_NAME_LENGTH = 255
+
+# The role whose holders may do everything; JupyterHub's name for it.
+_ADMIN_ROLE = "admin"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, stored without a zone because SQLite would lose it anyway."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into naive UTC for the database."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn the database's naive UTC into an aware time."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """The parent of all our tables: metadata of our own, so JupyterHub's migrations never see them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+        }
+    )
+
+
+class ConfiguredUser(Base):
+    """A name of the configuration that was already turned into a user of the hub once."""
+
+    __tablename__ = "jhaws_configured_user"
+
+    name: Mapped[str] = mapped_column(Unicode(_NAME_LENGTH), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the hub's database says about one name.
+
+    Attributes:
+        exists: The users table has the name.
+        admin: The admin flag is set.
+        admin_by_group: A group of the user holds the admin role.
+    """
+
+    exists: bool
+    admin: bool = False
+    admin_by_group: bool = False
+
+
+def ensure_tables(db: Session) -> bool:
+    """Create those of our tables that the hub's database lacks, and commit.
+
+    Args:
+        db: The hub's session; its own connection is used.
+
+    Returns:
+        True when a table was created.
+    """
+    connection = db.connection()
+    there = set(inspect(connection).get_table_names())
+    missing = [table for table in Base.metadata.sorted_tables if table.name not in there]
+    Base.metadata.create_all(connection, tables=missing, checkfirst=True)
+    db.commit()
+    if missing:
+        _log.debug("Created the tables %s", [table.name for table in missing])
+    return bool(missing)
+
+
+def read_account(db: Session, name: str) -> Account:
+    """Read what the users table knows about `name`, in one query whether it exists or not.
+
+    Args:
+        db: The hub's session.
+        name: A normalised name; case matters.
+    """
+    by_group = orm.User.groups.any(orm.Group.roles.any(orm.Role.name == _ADMIN_ROLE))
+    row: Any = db.execute(select(orm.User.admin, by_group).where(orm.User.name == name)).first()
+    if row is None:
+        return Account(exists=False)
+    return Account(exists=True, admin=bool(row[0]), admin_by_group=bool(row[1]))
+
+
+def read_user_names(db: Session) -> frozenset[str]:
+    """Read the names of all users of the hub."""
+    return frozenset(db.scalars(select(orm.User.name)))
+
+
+def read_configured_names(db: Session) -> frozenset[str]:
+    """Read the names of the configuration that were turned into users before."""
+    return frozenset(db.scalars(select(ConfiguredUser.name)))
+
+
+def add_configured_name(db: Session, name: str, *, seen_at: datetime) -> None:
+    """Put into the session that `name` became a user; the caller commits.
+
+    Args:
+        db: The hub's session.
+        name: A normalised name that is not remembered yet.
+        seen_at: Aware time.
+    """
+    db.add(ConfiguredUser(name=name, seen_at=seen_at))
+
+
+def delete_configured_names(db: Session, names: Collection[str]) -> None:
+    """Forget `names`; the caller commits. Names that are not there are no error.
+
+    One statement per name in one batch: a list in a single statement could exceed what a driver takes.
+    """
+    if names:
+        table = Base.metadata.tables[ConfiguredUser.__tablename__]
+        gone = table.delete().where(table.c.name == bindparam("gone"))
+        db.execute(gone, [{"gone": name} for name in sorted(names)])
