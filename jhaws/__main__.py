@@ -1,0 +1,7 @@
+"""Run the command `jhaws` as `python -m jhaws`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

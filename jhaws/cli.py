@@ -1,0 +1,86 @@
+"""The command `jhaws`: `demo` runs a hub on this machine, `local` runs the embedded cluster alone.
+
+Only this module prints and chooses exit codes: 0 done, 1 refused with one sentence on stderr, 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import JhawsError
+from .local.cluster import LocalSettings, run_local
+from .local.demo import DemoOptions, nodegroups, run_demo
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments` (default: those of the process) and return its exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except JhawsError as error:
+        print(f"jhaws: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser; every option has a help text with unit and default."""
+    parser = argparse.ArgumentParser(prog="jhaws", description="JupyterHub on AWS.")
+    parser.add_argument("--version", action="version", version=f"jhaws {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="run a real JupyterHub on this machine", description=run_demo.__doc__)
+    demo.description = "Run JupyterHub with jhaws on an embedded Kubernetes; Ctrl-C stops everything it started."
+    demo.add_argument("--port", type=int, default=8000, help="port of the hub on 127.0.0.1 (default: 8000)")
+    add_state(demo, "demo-state")
+    demo.add_argument("--fresh", action="store_true", help="begin with an empty folder: no users, no homes")
+    demo.add_argument(
+        "--cull-after",
+        type=int,
+        default=1200,
+        metavar="SECONDS",
+        help="stop a server after this many idle seconds (default: 1200)",
+    )
+    demo.set_defaults(run=demo_command)
+
+    local = commands.add_parser("local", help="run the embedded Kubernetes alone")
+    local.description = "Run the embedded Kubernetes with the demo's nodegroups and print its kubeconfig."
+    local.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
+    add_state(local, "local-state")
+    local.set_defaults(run=local_command)
+    return parser
+
+
+def add_state(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the option for the folder that keeps everything."""
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(default),
+        metavar="FOLDER",
+        help=f"keep everything here (default: ./{default})",
+    )
+
+
+def demo_command(options: argparse.Namespace) -> None:
+    """Run `jhaws demo`."""
+    print(f"jhaws {__version__} demo", flush=True)
+    wanted = DemoOptions(
+        state=options.state, port=options.port, fresh=options.fresh, cull_after_seconds=options.cull_after
+    )
+    asyncio.run(run_demo(wanted, say=lambda line: print(line, flush=True)))
+
+
+def local_command(options: argparse.Namespace) -> None:
+    """Run `jhaws local`."""
+    asyncio.run(run_local(LocalSettings(state_dir=options.state, nodegroups=nodegroups(), port=options.port)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
