@@ -49,12 +49,10 @@ def check_options(
     problems = list(_misspelt_sections(config, ours, others))
     warnings: list[str] = []
     for cls in ours:
-        for section in cls.section_names():
-            if section not in config:
-                continue
-            strict = any(section == own.__name__ for own in ours)
-            unknown = list(_unknown_options(cls, section, config))
-            (problems if strict else warnings).extend(unknown)
+        for parent in cls.__mro__:
+            if parent.__name__ in config:
+                found = problems if parent.__module__.startswith("jhaws.") else warnings
+                found.extend(_unknown_options(cls, parent.__name__, config))
         problems.extend(_wrong_values(cls, config))
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
