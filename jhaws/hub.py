@@ -75,7 +75,7 @@ def configure(c: Config, *, chart: Chart | None = None) -> None:
     choose_classes(c, wanted, values)
     if JupyterHub.initialized():
         app = JupyterHub.instance()
-        app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="db")
+        app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="session_factory")
 
 
 def _read_chart() -> Chart:

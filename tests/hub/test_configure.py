@@ -36,7 +36,7 @@ async def test_a_hub_with_a_mistake_does_not_start_and_says_why_in_one_sentence(
         await hub.stop()
     log = hub.log()
 
-    assert f"The hub does not start: {''}" in log
+    assert "The hub does not start: " in log
     assert sentence in log
     assert "Traceback" not in log
     assert "12345678" not in log
@@ -47,14 +47,15 @@ async def test_options_set_after_configure_count(tmp_path: Path) -> None:
     """`hub.extraConfig` runs last: an option and a list of services set there are what the services get."""
     late = """
 c.JhawsCuller.timeout = 4321
-c.JupyterHub.services = c.JupyterHub.services + [{"name": "own", "url": "http://127.0.0.1:1", "api_token": "x" * 32}]
+c.JupyterHub.services = c.JupyterHub.services + [{"name": "own", "api_token": "x" * 32}]
 """
     async with running_hub(tmp_path, late) as hub:
         status, services = await hub.api("GET", "services")
 
         assert status == 200
         assert set(services) == {"test-admin", "own", "jhaws-culler"}
-        assert "4321" in str(services["jhaws-culler"]) or "4321" in hub.log()
+        environment = Path(f"/proc/{services['jhaws-culler']['pid']}/environ").read_text()
+        assert '"timeout": 4321' in environment
 
 
 async def test_the_culler_can_list_and_stop_and_nothing_more(tmp_path: Path) -> None:
