@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +76,13 @@ def configure(c: Config, *, chart: Chart | None = None) -> None:
     choose_classes(c, wanted, values)
     if JupyterHub.initialized():
         app = JupyterHub.instance()
+        app.log.addFilter(hides_configuration)
         app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="session_factory")
+
+
+def hides_configuration(record: logging.LogRecord) -> bool:
+    """Keep traitlets' `Config changed: …`, which shows every password, out of a hub's debug log."""
+    return not str(record.msg).startswith("Config changed")
 
 
 def _read_chart() -> Chart:

@@ -33,12 +33,12 @@ def check_username(username: str) -> None:
     """
     if not username or username != username.strip():
         raise UsernameError("A user name must not be empty and must not begin or end with white space.")
+    if (size := len(username.encode(errors="replace"))) > MAX_USERNAME_BYTES:
+        raise UsernameError(f"A user name may be {MAX_USERNAME_BYTES} bytes long in UTF-8, this one has {size}.")
     if "/" in username:
         raise UsernameError("A user name must not contain a slash.")
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in username):
         raise UsernameError("A user name must not contain characters that cannot be seen.")
-    if (size := len(username.encode())) > MAX_USERNAME_BYTES:
-        raise UsernameError(f"A user name may be {MAX_USERNAME_BYTES} bytes long in UTF-8, this one has {size}.")
 
 
 def folder_path(path: str) -> str:

@@ -100,7 +100,7 @@ def _wrong_values(cls: type[Configurable], config: Config) -> Iterator[str]:
     for section in cls.section_names():
         for name, written in config.get(section, {}).items():
             if name in traits and (problem := _wrong_value(bare, name, written)):
-                yield f"{section}.{name}: {problem}"
+                yield problem if problem.startswith(cls.__name__) else f"{section}.{name}: {problem}"
 
 
 def _wrong_value(bare: HasTraits, name: str, written: Any) -> str:

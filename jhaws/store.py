@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, select
+from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, or_, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -72,12 +72,12 @@ class Account:
     Attributes:
         exists: The users table has the name.
         admin: The admin flag is set.
-        admin_by_group: A group of the user holds the admin role.
+        admin_by_role: The user or a group of the user holds the admin role.
     """
 
     exists: bool
     admin: bool = False
-    admin_by_group: bool = False
+    admin_by_role: bool = False
 
 
 def ensure_tables(db: Session) -> bool:
@@ -106,11 +106,12 @@ def read_account(db: Session, name: str) -> Account:
         db: The hub's session.
         name: A normalised name; case matters.
     """
-    by_group = orm.User.groups.any(orm.Group.roles.any(orm.Role.name == _ADMIN_ROLE))
-    row: Any = db.execute(select(orm.User.admin, by_group).where(orm.User.name == name)).first()
+    is_admin_role = orm.Role.name == _ADMIN_ROLE
+    by_role = or_(orm.User.roles.any(is_admin_role), orm.User.groups.any(orm.Group.roles.any(is_admin_role)))
+    row: Any = db.execute(select(orm.User.admin, by_role).where(orm.User.name == name)).first()
     if row is None:
         return Account(exists=False)
-    return Account(exists=True, admin=bool(row[0]), admin_by_group=bool(row[1]))
+    return Account(exists=True, admin=bool(row[0]), admin_by_role=bool(row[1]))
 
 
 def read_user_names(db: Session) -> frozenset[str]:

@@ -1,0 +1,68 @@
+"""Addresses of Kubernetes Services: each gets one of its own, and nothing listens there.
+
+Nothing routes to these addresses on one machine; whoever needs the process behind a Kubernetes Service asks the
+embedded cluster for it. They exist because clients, manifests and NFS volumes name them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from jhaws.local.statuses import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jhaws.local.encoding import Obj
+
+# The range kubeadm uses; .0 to .255 of its first addresses are left for those who want a fixed one.
+NETWORK = ipaddress.IPv4Network("10.96.0.0/16")
+_FIRST = 256
+
+
+def taken_addresses(services: Iterable[Obj]) -> frozenset[str]:
+    """Collect the addresses of existing Kubernetes Services."""
+    return frozenset(service["spec"].get("clusterIP", "") for service in services)
+
+
+def allocate(spec: dict[str, Any], *, taken: frozenset[str]) -> list[FieldError]:
+    """Set `clusterIP` and `clusterIPs` of a new Kubernetes Service.
+
+    Args:
+        spec: Its spec; changed.
+        taken: Addresses in use.
+
+    Returns:
+        What is wrong with the address it wants; empty if nothing.
+    """
+    if spec.get("type") == "ExternalName":
+        return []
+    wanted = spec.get("clusterIP") or ""
+    if wanted and wanted != "None":
+        problem = _find_problem(wanted, taken)
+        if problem:
+            failed = f"failed to allocate IP {wanted}: {problem}"
+            return [FieldError.invalid("spec.clusterIPs", [wanted], failed)]
+    spec["clusterIP"] = wanted or _choose(taken)
+    spec["clusterIPs"] = [spec["clusterIP"]]
+    return []
+
+
+def _find_problem(wanted: str, taken: frozenset[str]) -> str:
+    try:
+        inside = ipaddress.IPv4Address(wanted) in NETWORK
+    except ValueError:
+        return "not a valid IP"
+    if not inside:
+        return f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {NETWORK}"
+    return "provided IP is already allocated" if wanted in taken else ""
+
+
+def _choose(taken: frozenset[str]) -> str:
+    while True:
+        offset = _FIRST + secrets.randbelow(NETWORK.num_addresses - _FIRST - 1)
+        address = str(NETWORK[offset])
+        if address not in taken:
+            return address

@@ -1,0 +1,381 @@
+"""The door of the hub: a shared password and an allow list.
+
+`JhawsAuthenticator` takes the place of JupyterHub's SharedPasswordAuthenticator with the same options. It reads
+what the hub's database knows about a name, asks `passwords.py` whether the password opens that account and
+`allowlist.py` whether the name may enter, and writes one log line for each refusal. At hub start it stops the
+configuration from bringing back users whom somebody deleted or renamed in the hub.
+
+It never answers an unknown name differently from a wrong password, never logs a password, and never logs a
+typed name that is not a user's: people type passwords into the wrong field.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
+from jupyterhub.utils import maybe_future
+from tornado import web
+from traitlets import Bool, TraitError, Unicode, validate
+
+from .. import store
+from ..errors import ConfigError, UsernameError
+from ..names import check_username
+from . import allowlist, passwords
+
+# What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
+UPSTREAM_REFUSAL = "Failed login for %r"
+
+# Characters; far above what a name may have, and so few that looking at each of them costs nothing.
+MAX_TYPED_NAME_LENGTH = 1024
+
+# Characters of a user's name in a log line, and names in a list of them.
+SHOWN_NAME_LENGTH = 64
+SHOWN_NAMES = 20
+
+
+class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # upstream has no types
+    """Lets in the hub's users with a shared password, and admins with their own."""
+
+    user_password = passwords.Password(
+        min_length=passwords.USER_PASSWORD_MIN_LENGTH,
+        config=True,
+        help="""
+        The password of all users who are not admins, at least 8 characters.
+
+        None by default: nobody enters with a shared password. It never opens the account of an admin, that is of
+        a name in `admin_users` or of a user with the admin flag.
+        """,
+    )
+
+    admin_password = passwords.Password(
+        min_length=passwords.ADMIN_PASSWORD_MIN_LENGTH,
+        config=True,
+        help="""
+        The password of all admins, at least 32 characters and different from all others.
+
+        None by default: no admin can log in. It opens the accounts in `admin_users` and those that got the admin
+        flag in the admin panel, and no others.
+        """,
+    )
+
+    password_groups = passwords.PasswordGroups(
+        Unicode(),
+        config=True,
+        help="""
+        Further passwords for users who are not admins, each with the groups it puts the user into.
+
+        Empty by default. A key is a password of at least 8 characters, its value a list of groups; requires
+        `manage_groups = True`. Example: `{"the-tutors-password": ["tutors"]}`.
+        """,
+    )
+
+    admin_users = allowlist.UserNames(
+        config=True,
+        help="""
+        Users who are admins of the hub: always allowed, made admins at each hub start, and not to be deleted in
+        the admin panel.
+
+        Empty by default. They log in with `admin_password`. Taking a name out leaves the user and the admin flag;
+        take the flag away in the admin panel.
+        """,
+    )
+
+    allowed_users = allowlist.UserNames(
+        config=True,
+        help="""
+        Users whom the hub adds to its users table, once.
+
+        Empty by default. A name that somebody deletes or renames in the hub does not come back with the next
+        start; to allow it again, add it in the admin panel, or start the hub once without it.
+        """,
+    )
+
+    blocked_users = allowlist.UserNames(
+        config=True,
+        help="""
+        Users who may not enter even if they are allowed.
+
+        Empty by default. At hub start JupyterHub takes their roles, groups and servers away.
+        """,
+    )
+
+    allow_existing_users = Bool(
+        True,
+        config=True,
+        help="""
+        Allow every user whom the hub's users table has, so that adding somebody in the admin panel or by the REST
+        API lets them in and deleting them keeps them out.
+
+        True by default, since this is the allow list. False: only names in `allowed_users` and `admin_users`.
+        """,
+    ).tag(allow_config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Names of the configuration that become users during this hub start and are not remembered yet.
+        self._new_names: set[str] = set()
+        try:
+            super().__init__(**kwargs)
+            self._check_passwords()
+        except (ConfigError, TraitError) as error:
+            self._refuse_start(str(error), parent=kwargs.get("parent"))
+
+    @validate("user_password")
+    def _validate_password(self, proposal: Any) -> Any:
+        # The trait has looked at it; what must fit together is checked when all options are known.
+        return proposal.value
+
+    @validate("admin_password")
+    def _validate_admin_password(self, proposal: Any) -> Any:
+        return proposal.value
+
+    @validate("password_groups")
+    def _validate_password_groups(self, proposal: Any) -> Any:
+        return proposal.value
+
+    @classmethod
+    def class_get_trait_help(cls, trait: Any, inst: Any = None, helptext: Any = None) -> str:
+        """Describe an option, without the current value where that is a password."""
+        if isinstance(trait, passwords.Password | passwords.PasswordGroups):
+            inst = None
+        return str(super().class_get_trait_help(trait, inst, helptext))
+
+    async def authenticate(self, handler: Any, data: Any) -> dict[str, Any] | None:
+        """Let somebody in, or not, and say why in the log.
+
+        Args:
+            handler: The request's handler, of the login form or of the REST API.
+            data: The form's fields, or any JSON value that a token request carries as `auth`.
+
+        Returns:
+            JupyterHub's auth model, or None when refused. Its name is the typed one: JupyterHub normalises it
+            once more, and doing that twice could lead to another account where `username_map` has chains.
+        """
+        if isinstance(data, dict):
+            # JupyterHub's login handler reads the field again after a refusal.
+            data.setdefault("username", "")
+        login = passwords.make_login(data)
+        known = self._passwords()
+        match = passwords.match_password(login.password, known=known)
+        name = self._make_username(login.username)
+        account = store.read_account(self.parent.db, name or "")
+        admin = self._is_admin(name, account)
+        # None leaves the flag as it is: nobody is demoted who became an admin in the panel a moment ago.
+        flag = True if name in self.admin_users or account.admin else None
+        model: dict[str, Any] = {"name": login.username, "admin": flag}
+        if self.manage_groups:
+            model["groups"] = passwords.make_groups(match, admin=admin)
+        refusal = await self._find_name_refusal(name, model)
+        refusal = refusal or passwords.find_refusal(match, admin=admin, known=known)
+        if refusal:
+            is_known = account.exists or name in self.admin_users
+            shown = repr(name)[:SHOWN_NAME_LENGTH] if is_known else "an unknown name"
+            self.log.warning("Refused the login of %s: %s.", shown, refusal)
+            return None
+        return model
+
+    def check_allowed(self, username: str, authentication: Any = None) -> bool:
+        """Tell whether the allow list has a normalised name right now; the users table is asked each time."""
+        rules = allowlist.AllowRules(
+            allow_all=self.allow_all,
+            allow_existing_users=self.allow_existing_users,
+            allowed_users=self.allowed_users,
+            admin_users=self.admin_users,
+        )
+        exists = store.read_account(self.parent.db, username).exists
+        return allowlist.should_allow(username, rules=rules, exists=exists)
+
+    def validate_username(self, username: str) -> bool:
+        """Tell whether a normalised name may be a user's, by JupyterHub's rules and by ours."""
+        try:
+            check_username(username)
+        except UsernameError:
+            return False
+        if not unquote(username).strip("."):
+            # "..", also as "%2e%2e", would be another path in a URL; JupyterHub 5 still takes it.
+            return False
+        return bool(super().validate_username(username))
+
+    def check_allow_config(self) -> None:
+        """Check the names of the configuration, and drop those that were deleted or renamed in the hub.
+
+        JupyterHub calls this at hub start, before it makes users of the names.
+        """
+        try:
+            self._check_names()
+        except ConfigError as error:
+            self._refuse_start(str(error), parent=self.parent)
+        super().check_allow_config()
+        if isinstance(self.log, logging.Logger):
+            self.log.addFilter(_is_not_upstream_refusal)
+        if store.ensure_tables(self.parent.db):
+            self._warn_of_earlier_users()
+        self._drop_deleted_names()
+
+    def add_user(self, user: Any) -> None:
+        """Remember a name of the configuration that has just become a user; others need no bookkeeping.
+
+        JupyterHub's own version copies each name into `allowed_users`, where it would outlive a renaming.
+
+        Raises:
+            ValueError: The name cannot be a user's; JupyterHub then removes the user it was about to add.
+        """
+        if not self.validate_username(user.name):
+            raise ValueError(f"{user.name[:SHOWN_NAME_LENGTH]!r} cannot be a user name; choose another one.")
+        if user.name in self._new_names:
+            self._new_names.discard(user.name)
+            # No commit: at hub start, where this happens, JupyterHub commits once for all users.
+            store.add_configured_name(self.parent.db, user.name, seen_at=datetime.now(UTC))
+
+    def delete_user(self, user: Any) -> None:
+        """Refuse to delete an admin of the configuration, who would be back at the next hub start.
+
+        Raises:
+            HTTPError: 409, with a sentence for the admin panel.
+        """
+        if user.name in self.admin_users:
+            raise web.HTTPError(
+                409,
+                f"{user.name} is in {type(self).__name__}.admin_users and cannot be deleted here: "
+                "remove the name from that option, restart the hub and delete the user then.",
+            )
+        super().delete_user(user)
+
+    def _passwords(self) -> passwords.Passwords:
+        return passwords.Passwords(user=self.user_password, admin=self.admin_password, groups=self.password_groups)
+
+    def _make_username(self, typed: str | None) -> str | None:
+        """Normalise what was typed, once; None when it cannot be a user's name."""
+        if typed is None or len(typed) > MAX_TYPED_NAME_LENGTH:
+            return None
+        name = self.normalize_username(typed)
+        return name if self.validate_username(name) else None
+
+    def _is_admin(self, name: str | None, account: store.Account) -> bool:
+        return name in self.admin_users or account.admin or account.admin_by_role
+
+    async def _find_name_refusal(self, name: str | None, model: Mapping[str, Any]) -> str | None:
+        """Say why a name may not enter whatever its password; None when it may.
+
+        JupyterHub asks the same afterwards, but would log the typed name.
+        """
+        if name is None:
+            return "no user can have that name"
+        if not await maybe_future(self.check_blocked_users(name, model)):
+            return "blocked_users has the name"
+        if not await maybe_future(self.check_allowed(name, model)):
+            return "the name is not on the allow list"
+        return None
+
+    def _check_passwords(self) -> None:
+        """Check what the password options must be to each other.
+
+        Raises:
+            ConfigError: Two of them are the same, or a group password could not give its groups.
+        """
+        option = type(self).__name__
+        if clash := passwords.find_clash(self._passwords()):
+            raise ConfigError(
+                f"{option}.{clash[0]} and {option}.{clash[1]} must not hold the same password; "
+                "choose another one for one of them."
+            )
+        if self.password_groups and not self.manage_groups:
+            raise ConfigError(
+                f"{option}.password_groups needs {option}.manage_groups = True, got False; "
+                "without it JupyterHub does not put users into groups at login."
+            )
+
+    def _check_names(self) -> None:
+        """Check each name that the configuration would turn into a user.
+
+        Raises:
+            ConfigError: A name is no text, or cannot be a user's name.
+        """
+        for option, name in self._configured_names():
+            allowlist.check_is_text(name, option=option)
+            normalised = self.normalize_username(name)
+            try:
+                check_username(normalised)
+            except UsernameError as error:
+                raise ConfigError(f"{option} holds {name[:SHOWN_NAME_LENGTH]!r}. {error}") from error
+            if not self.validate_username(normalised):
+                raise ConfigError(
+                    f"{option} holds {name[:SHOWN_NAME_LENGTH]!r}, which JupyterHub does not accept as a user name; "
+                    "remove it or choose another one."
+                )
+
+    def _configured_names(self) -> Iterator[tuple[str, Any]]:
+        """List (option, name) for each name that JupyterHub turns into a user at hub start."""
+        option = type(self).__name__
+        yield from ((f"{option}.admin_users", name) for name in self.admin_users)
+        yield from ((f"{option}.allowed_users", name) for name in self.allowed_users)
+        groups, roles = self._groups_and_roles()
+        yield from (("JupyterHub.load_groups", name) for name in allowlist.names_in_groups(groups))
+        yield from (("JupyterHub.load_roles", name) for name in allowlist.names_in_roles(roles))
+
+    def _groups_and_roles(self) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+        return getattr(self.parent, "load_groups", {}), getattr(self.parent, "load_roles", [])
+
+    def _drop_deleted_names(self) -> None:
+        """Take out of the configuration the names that somebody deleted or renamed in the hub."""
+        db = self.parent.db
+        admins = {self.normalize_username(name) for name in self.admin_users}
+        names = allowlist.make_configured_names(
+            {self.normalize_username(name) for _, name in self._configured_names()},
+            seen=store.read_configured_names(db),
+            users=store.read_user_names(db),
+            admins=admins,
+        )
+        self._new_names = set(names.new)
+        store.delete_configured_names(db, names.forgotten)
+        db.commit()
+        if not names.dropped:
+            return
+        kept = {name for name in self.allowed_users if self.normalize_username(name) not in names.dropped}
+        self.set_trait("allowed_users", kept)
+        groups, roles = self._groups_and_roles()
+        if groups:
+            self.parent.load_groups = allowlist.make_groups_without(
+                groups, names.dropped, normalise=self.normalize_username
+            )
+        if roles:
+            self.parent.load_roles = allowlist.make_roles_without(
+                roles, names.dropped, normalise=self.normalize_username
+            )
+        self.log.warning(
+            "Not letting in %d names of the configuration that were deleted or renamed in the hub (%s): add them in "
+            "the admin panel, or remove them from %s.allowed_users, JupyterHub.load_groups and load_roles.",
+            len(names.dropped),
+            ", ".join(sorted(names.dropped)[:SHOWN_NAMES]),
+            type(self).__name__,
+        )
+
+    def _warn_of_earlier_users(self) -> None:
+        users = len(store.read_user_names(self.parent.db))
+        if users and self.allow_existing_users:
+            self.log.warning(
+                "The hub's database has %d users from before %s, who may all enter now: look through them in the "
+                "admin panel and delete those who should not.",
+                users,
+                type(self).__name__,
+            )
+
+    def _refuse_start(self, sentence: str, *, parent: Any) -> None:
+        """End the hub with a sentence instead of a traceback; outside a hub, raise it.
+
+        Raises:
+            ConfigError: There is no hub to end.
+        """
+        leave = getattr(parent, "exit", None)
+        if leave is None:
+            raise ConfigError(sentence) from None
+        parent.log.critical("The hub does not start: %s", sentence)
+        leave(1)
+
+
+def _is_not_upstream_refusal(record: logging.LogRecord) -> bool:
+    return record.msg != UPSTREAM_REFUSAL

@@ -1,0 +1,492 @@
+"""JhawsAuthenticator inside a real JupyterHub application object with a real database, without its web server."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from tornado import web
+from traitlets.config import Config
+
+from jhaws import store
+from jhaws.errors import ConfigError
+from jhaws.login.authenticator import JhawsAuthenticator
+
+USER = "shared-password"
+ADMIN = "the-admins-own-password-of-40-characters"
+TUTORS = "tutors-password"
+
+Start = Callable[..., Awaitable[JupyterHub]]
+
+
+class Log(logging.Handler):
+    """What the hub logs; caplog sees nothing once Alembic has set up logging anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep level and text."""
+        self.lines.append((record.levelname, record.getMessage()))
+
+    @property
+    def text(self) -> str:
+        """All lines."""
+        return "\n".join(line for _, line in self.lines)
+
+    def clear(self) -> None:
+        """Forget what was logged so far."""
+        self.lines.clear()
+
+
+@pytest.fixture
+def hub_log() -> Log:
+    """The log of the hubs of one test."""
+    return Log()
+
+
+@pytest.fixture
+async def start(tmp_path: Path, hub_log: Log) -> AsyncIterator[Start]:
+    """Start hubs one after the other on the same database, as far as users, groups and roles go."""
+    apps = []
+
+    async def start_hub(*, hub: dict[str, Any] | None = None, **options: Any) -> JupyterHub:
+        config = Config({"JhawsAuthenticator": {"admin_users": {"root"}, "user_password": USER, **options}})
+        config.JhawsAuthenticator.setdefault("admin_password", ADMIN)
+        config.JupyterHub = Config({"authenticator_class": JhawsAuthenticator, **(hub or {})})
+        logger = logging.getLogger("hub-of-a-test")
+        logger.setLevel(logging.INFO)
+        logger.handlers.clear()
+        logger.addHandler(hub_log)
+        app = JupyterHub(config=config, log=logger)
+        app.db = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
+        apps.append(app)
+        await app.init_role_creation()
+        await app.init_users()
+        await app.init_groups()
+        await app.init_role_assignment()
+        return app
+
+    yield start_hub
+    for app in apps:
+        app.db.close()
+        app.db.get_bind().dispose()
+
+
+async def log_in(app: JupyterHub, name: Any, password: Any) -> dict[str, Any] | None:
+    """Do what JupyterHub does with a submitted form before it writes to the database."""
+    model = await app.authenticator.get_authenticated_user(None, {"username": name, "password": password})
+    assert model is None or isinstance(model, dict)
+    return model
+
+
+async def may_enter(app: JupyterHub, name: Any, password: Any = USER) -> bool:
+    """Tell whether name and password are accepted."""
+    return await log_in(app, name, password) is not None
+
+
+def add(app: JupyterHub, name: str, *, admin: bool = False) -> orm.User:
+    """Add a user as the admin panel does."""
+    user = orm.User(name=name, admin=admin)
+    app.db.add(user)
+    app.db.commit()
+    app.authenticator.add_user(user)
+    return user
+
+
+def delete(app: JupyterHub, name: str) -> None:
+    """Delete a user as the admin panel does."""
+    user = orm.User.find(app.db, name)
+    app.authenticator.delete_user(user)
+    app.db.delete(user)
+    app.db.commit()
+
+
+def rename(app: JupyterHub, name: str, to: str) -> None:
+    """Rename a user as the admin panel does: no hook of the authenticator is called."""
+    orm.User.find(app.db, name).name = to
+    app.db.commit()
+
+
+async def test_only_admins_are_allowed_at_first(start: Start) -> None:
+    """Without any allow option nobody but the configured admin enters, whatever password is typed."""
+    app = await start()
+    assert await may_enter(app, "root", ADMIN)
+    for name in ("ann", "test-admin", "", "None"):
+        assert not await may_enter(app, name)
+        assert not await may_enter(app, name, ADMIN)
+
+
+async def test_the_users_table_is_the_allow_list(start: Start) -> None:
+    """Added users enter at once, deleted ones do not, and a restart changes neither."""
+    app = await start()
+    for name in ("ann", "bob"):
+        add(app, name)
+    assert await may_enter(app, "ann")
+    delete(app, "ann")
+    for hub in (app, await start()):
+        assert not await may_enter(hub, "ann")
+        assert await may_enter(hub, "bob")
+
+
+async def test_renaming_works_at_once(start: Start) -> None:
+    """The new name enters, the old one does not, also when the old one came from the configuration."""
+    app = await start(allowed_users={"ann"})
+    add(app, "bob")
+    rename(app, "ann", "anna")
+    rename(app, "bob", "robert")
+    for hub in (app, await start(allowed_users={"ann"})):
+        assert [await may_enter(hub, name) for name in ("ann", "anna", "bob", "robert")] == [
+            False,
+            True,
+            False,
+            True,
+        ]
+
+
+async def test_a_configured_name_counts_once(start: Start, hub_log: Log) -> None:
+    """Deleted in the panel it stays out over restarts, until it was out of the configuration for one start."""
+    app = await start(allowed_users={"Ann", "bob"})
+    assert await may_enter(app, "ann")
+    delete(app, "ann")
+    assert not await may_enter(app, "ann")
+    for _ in range(2):
+        hub_log.clear()
+        app = await start(allowed_users={"Ann", "bob"})
+        assert not await may_enter(app, "ann")
+        assert orm.User.find(app.db, "ann") is None
+        assert await may_enter(app, "bob")
+        assert "deleted or renamed in the hub (ann)" in hub_log.text
+    await start(allowed_users={"bob"})
+    app = await start(allowed_users={"Ann", "bob"})
+    assert await may_enter(app, "ann")
+
+
+async def test_a_configured_name_added_again_in_the_panel_enters(start: Start) -> None:
+    """The panel's last word holds in both directions."""
+    app = await start(allowed_users={"ann"})
+    delete(app, "ann")
+    app = await start(allowed_users={"ann"})
+    add(app, "ann")
+    assert await may_enter(app, "ann")
+    assert await may_enter(await start(allowed_users={"ann"}), "ann")
+
+
+async def test_groups_and_roles_of_the_configuration_bring_nobody_back(start: Start) -> None:
+    """Users whom load_groups and load_roles name count once too, and the others keep their groups."""
+    hub = {
+        "load_groups": {"staff": {"users": ["Ann", "bob"]}, "old": ["ann"]},
+        "load_roles": [{"name": "helper", "scopes": ["list:users"], "users": ["ann", "eve"]}],
+    }
+    app = await start(hub=hub)
+    assert await may_enter(app, "ann")
+    assert await may_enter(app, "eve")
+    delete(app, "ann")
+    delete(app, "eve")
+    app = await start(hub=hub)
+    assert store.read_user_names(app.db) == {"root", "bob"}
+    assert [group.name for group in orm.User.find(app.db, "bob").groups] == ["staff"]
+
+
+async def test_a_start_that_fails_forgets_nobody(start: Start) -> None:
+    """Names of a start that ended before its users were written are not taken for deleted ones."""
+    hub = {"load_groups": {"staff": {"users": ["bob"]}}}
+    with pytest.raises(ValueError, match="offloaded"):
+        await start(allowed_users={"ann"}, hub=hub, manage_groups=True)
+    app = await start(allowed_users={"ann"}, hub=hub)
+    assert await may_enter(app, "ann")
+    assert await may_enter(app, "bob")
+
+
+async def test_without_existing_users_only_the_configuration_counts(start: Start) -> None:
+    """With allow_existing_users off, users of the panel stay out, and deleted configured ones too."""
+    app = await start(allowed_users={"ann", "carl"}, allow_existing_users=False)
+    add(app, "bob")
+    assert [await may_enter(app, name) for name in ("ann", "bob", "carl")] == [True, False, True]
+    delete(app, "carl")
+    app = await start(allowed_users={"ann", "carl"}, allow_existing_users=False)
+    assert [await may_enter(app, name) for name in ("ann", "bob", "carl")] == [True, False, False]
+    assert await may_enter(app, "root", ADMIN)
+
+
+async def test_allow_all_lets_new_names_in(start: Start) -> None:
+    """allow_all means what it means upstream, except for admins' accounts and impossible names."""
+    app = await start(allow_all=True)
+    assert await may_enter(app, "anybody")
+    assert not await may_enter(app, "anybody", ADMIN)
+    assert not await may_enter(app, "root")
+    assert not await may_enter(app, "a/b")
+
+
+async def test_blocked_users_stay_out(start: Start) -> None:
+    """blocked_users beats the allow list."""
+    app = await start(allowed_users={"ann"}, blocked_users={"ann"})
+    assert not await may_enter(app, "ann")
+
+
+async def test_admins_of_the_configuration_cannot_be_deleted(start: Start) -> None:
+    """The hub refuses with a sentence that names the option; admins made in the panel may be deleted."""
+    app = await start()
+    with pytest.raises(web.HTTPError) as caught:
+        delete(app, "root")
+    assert caught.value.status_code == 409
+    assert "JhawsAuthenticator.admin_users" in str(caught.value.log_message)
+    add(app, "boss", admin=True)
+    delete(app, "boss")
+    assert store.read_user_names(app.db) == {"root"}
+
+
+async def test_an_admin_also_in_allowed_users_always_comes_back(start: Start) -> None:
+    """Even when their row was deleted behind the hub's back."""
+    app = await start(allowed_users={"root"})
+    app.db.delete(orm.User.find(app.db, "root"))
+    app.db.commit()
+    app = await start(allowed_users={"root"})
+    assert await may_enter(app, "root", ADMIN)
+
+
+ROOTS = [
+    "root",
+    "ROOT",
+    "Root",
+    "RooT",
+    " root",
+    "root ",
+    "root\n",
+    "\troot",
+    "root\0",
+    "\uff52\uff4f\uff4f\uff54",  # full width
+    "root\u200b",
+    "r\u0000oot",
+]
+
+
+@pytest.mark.parametrize("allow_all", [False, True])
+@pytest.mark.parametrize("name", ROOTS)
+async def test_no_shared_password_opens_an_admins_account(start: Start, name: str, allow_all: bool) -> None:
+    """However the name of an admin is written, the shared and the group passwords never lead to it."""
+    app = await start(allow_all=allow_all, manage_groups=True, password_groups={TUTORS: ["tutors"]})
+    for password in (USER, TUTORS):
+        model = await log_in(app, name, password)
+        assert model is None or (model["name"] not in ("root",) and not model["admin"])
+
+
+@pytest.mark.parametrize("name", ["İsmet", "i̇smet", "STRASSE", "ADMİN", "ΣΑΣ"])
+async def test_admins_with_unicode_names_are_recognised(start: Start, name: str) -> None:
+    """JupyterHub's own normal form decides whose account it is."""
+    app = await start(admin_users={name})
+    assert await may_enter(app, name, ADMIN)
+    assert not await may_enter(app, name)
+    assert not await may_enter(app, name.lower())
+
+
+async def test_admins_of_the_panel_and_of_roles_need_the_admin_password(start: Start) -> None:
+    """The admin flag, the admin role and a group with that role all close the account to shared passwords."""
+    app = await start(allow_all=True)
+    add(app, "flag", admin=True)
+    group = orm.Group(name="owners")
+    app.db.add(group)
+    group.users.append(add(app, "grouped"))
+    group.roles.append(orm.Role.find(app.db, "admin"))
+    app.db.commit()
+    for name in ("flag", "FLAG", "grouped", "Grouped"):
+        assert not await may_enter(app, name)
+        assert await may_enter(app, name, ADMIN)
+    assert (await log_in(app, "flag", ADMIN) or {})["admin"] is True
+    # The flag must not outlive the group that gives the role.
+    assert (await log_in(app, "grouped", ADMIN) or {})["admin"] is None
+
+
+async def test_a_username_map_leads_to_no_admin(start: Start) -> None:
+    """Neither one step nor a chain of username_map opens an admin's account with the shared password."""
+    app = await start(allow_all=True, username_map={"alias": "root", "first": "second", "second": "root"})
+    for name in ("alias", "ALIAS", "second", "root"):
+        assert not await may_enter(app, name)
+        assert (await log_in(app, name, ADMIN) or {})["name"] == "root"
+    assert (await log_in(app, "first", USER) or {})["name"] == "second"
+
+
+async def test_logins_change_neither_flag_nor_groups(start: Start) -> None:
+    """A user's login leaves the admin flag and groups alone, so that the panel's changes stay."""
+    app = await start(allowed_users={"ann"})
+    model = await log_in(app, "ann", USER)
+    assert model is not None
+    assert model["admin"] is None
+    assert "groups" not in model
+
+
+async def test_group_passwords_bring_groups(start: Start) -> None:
+    """With manage_groups the password decides about the groups, as upstream."""
+    app = await start(allow_all=True, manage_groups=True, password_groups={TUTORS: ["tutors"]})
+    assert (await log_in(app, "ann", TUTORS) or {})["groups"] == ["tutors"]
+    assert (await log_in(app, "ann", USER) or {})["groups"] == []
+    assert (await log_in(app, "root", ADMIN) or {})["groups"] == []
+
+
+BAD_DATA: list[Any] = [
+    None,
+    {},
+    [],
+    7,
+    "ann",
+    {"username": "ann"},
+    {"password": USER},
+    {"username": None, "password": USER},
+    {"username": "ann", "password": None},
+    {"username": "ann", "password": ""},
+    {"username": "ann", "password": ["x"]},
+    {"username": 1, "password": 12345678},
+    {"username": {"$ne": 1}, "password": {"$ne": 1}},
+    {"username": "ann", "password": "ü" * 12},
+    {"username": "ann", "password": "\0"},
+    {"username": "ann", "password": "\ud800"},
+    {"username": "ann", "password": "x" * 10_000_000},
+    {"username": "\ud800", "password": USER},
+    {"username": "a\0b", "password": USER},
+    {"username": "x" * 10_000_000, "password": USER},
+    {"username": "x" * 300, "password": USER},
+    {"username": "ü" * 200, "password": USER},
+    {"username": "..", "password": USER},
+    {"username": "../root", "password": USER},
+    {"username": "ann' OR 1=1 --", "password": USER},
+]
+
+
+@pytest.mark.parametrize("data", BAD_DATA, ids=range(len(BAD_DATA)))
+async def test_whatever_is_sent_is_just_wrong(start: Start, data: Any) -> None:
+    """Bad shapes, types, lengths and characters are refused without an error."""
+    app = await start(allowed_users={"ann"})
+    assert await app.authenticator.get_authenticated_user(None, data) is None
+
+
+@pytest.mark.parametrize("name", ["ü" * 43, "ann.b", "ann b", "ann@example.org", "漢字", "a" * 200])
+async def test_unusual_names_are_fine(start: Start, name: str) -> None:
+    """Names that JupyterHub accepts and a folder can hold may enter."""
+    assert await may_enter(await start(allowed_users={name}), name)
+
+
+async def test_refusals_are_logged_without_secrets(start: Start, hub_log: Log) -> None:
+    """One line each with the reason; no password, and no typed name that is nobody's."""
+    app = await start(allowed_users={"ann"})
+    hub_log.clear()
+    attempts = [
+        ("ann", "typed-wrong-password", "'ann': wrong password"),
+        ("root", USER, "'root': it is an admin's account, which opens with admin_password only"),
+        ("ann", ADMIN, "'ann': admin_password opens the accounts of admins only"),
+        ("typed-into-wrong-field", "x", "an unknown name: the name is not on the allow list"),
+        ("forged\nline", USER, "an unknown name: no user can have that name"),
+    ]
+    for name, password, said in attempts:
+        hub_log.clear()
+        assert not await may_enter(app, name, password)
+        assert hub_log.lines == [("WARNING", f"Refused the login of {said}.")]
+
+
+async def test_a_hostile_name_in_the_database_stays_on_one_short_line(start: Start, hub_log: Log) -> None:
+    """A known name is shown quoted and cut."""
+    app = await start(allowed_users={"a" * 200})
+    assert not await may_enter(app, "a" * 200, "wrong")
+    line = hub_log.lines[-1][1]
+    assert "\n" not in line
+    assert len(line) < 120
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"user_password": None}, "user_password not set"),
+        ({"user_password": None, "admin_password": None}, "Nobody will be able to login"),
+        ({"admin_password": None}, "admin_password is not"),
+    ],
+)
+async def test_missing_passwords_are_said_and_open_nothing(
+    start: Start, hub_log: Log, options: dict[str, Any], said: str
+) -> None:
+    """A hub without a password starts, says which option to set and lets nobody in that way."""
+    app = await start(allowed_users={"ann"}, **options)
+    assert said in hub_log.text
+    if app.authenticator.user_password is None:
+        assert not any([await may_enter(app, "ann", password) for password in ("", None, "None", ADMIN)])
+    if app.authenticator.admin_password is None:
+        assert not any([await may_enter(app, "root", password) for password in ("", None, "None", USER)])
+
+
+async def test_users_of_an_earlier_login_are_pointed_out_once(start: Start, tmp_path: Path, hub_log: Log) -> None:
+    """A database that another authenticator filled gets one warning, at the first start with jhaws."""
+    session = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
+    session.add_all([orm.User(name="guest-1"), orm.User(name="guest-2")])
+    session.commit()
+    session.close()
+    await start()
+    assert "has 2 users from before JhawsAuthenticator" in hub_log.text
+    hub_log.clear()
+    await start()
+    assert "from before" not in hub_log.text
+
+
+BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"user_password": 48151623}, "JhawsAuthenticator.user_password must be text of at least 8 characters, got an int"),
+    ({"user_password": "s3cret"}, "JhawsAuthenticator.user_password must have at least 8 characters, got 6"),
+    ({"admin_password": "s3cret" * 5}, "JhawsAuthenticator.admin_password must have at least 32 characters, got 30"),
+    ({"user_password": "s3cret" * 6, "admin_password": "s3cret" * 6}, "must not hold the same password"),
+    ({"password_groups": {"s3cret-group": ["a"]}}, "needs JhawsAuthenticator.manage_groups = True"),
+    ({"password_groups": {"s3cret": ["a"]}, "manage_groups": True}, "password number 1 must have at least 8"),
+    ({"password_groups": {USER: ["a"]}, "manage_groups": True}, "must not hold the same password"),
+    ({"allowed_users": {2024001}}, "JhawsAuthenticator.allowed_users must hold user names, got 2024001, int"),
+    ({"admin_users": {None}}, "JhawsAuthenticator.admin_users must hold user names, got None"),
+    ({"allowed_users": {"a/b"}}, "JhawsAuthenticator.allowed_users holds 'a/b'. A user name must not contain"),
+    ({"allowed_users": {"x" * 300}}, "255 bytes"),
+    ({"allowed_users": {".."}}, "which JupyterHub does not accept"),
+    ({"allowed_users": 5}, "allowed_users"),
+    ({"blocked_users": [7]}, "JhawsAuthenticator.blocked_users must hold user names, got 7"),
+    ({"hub": {"load_groups": {"g": {"users": [5]}}}}, "JupyterHub.load_groups must hold user names, got 5"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), BAD_OPTIONS, ids=range(len(BAD_OPTIONS)))
+async def test_bad_options_end_the_hub_with_a_sentence(
+    start: Start, hub_log: Log, options: dict[str, Any], said: str
+) -> None:
+    """The hub exits instead of starting; the log names the option, and no part of a password."""
+    with pytest.raises(SystemExit) as caught:
+        await start(**options)
+    assert caught.value.code == 1
+    assert [level for level, line in hub_log.lines if said in line] == ["CRITICAL"]
+    assert "s3cret" not in hub_log.text
+    assert "4815" not in hub_log.text
+    assert caught.value.__cause__ is None
+
+
+def test_without_a_hub_bad_options_are_raised() -> None:
+    """A tool that makes an authenticator gets the sentence as an error."""
+    with pytest.raises(ConfigError, match="user_password must have at least 8 characters, got 5"):
+        JhawsAuthenticator(user_password="short")
+
+
+@pytest.mark.parametrize("section", ["Authenticator", "SharedPasswordAuthenticator", "JhawsAuthenticator"])
+def test_options_of_the_parents_count(section: str) -> None:
+    """What an operator had set for SharedPasswordAuthenticator goes on."""
+    authenticator = JhawsAuthenticator(config=Config({section: {"user_password": USER, "allowed_users": {"ann"}}}))
+    assert authenticator.user_password == USER
+    assert authenticator.allowed_users == {"ann"}
+    assert authenticator.allow_existing_users is True
+
+
+def test_passwords_are_in_no_text_about_the_authenticator() -> None:
+    """Neither repr nor the help of the options shows a configured password."""
+    authenticator = JhawsAuthenticator(
+        user_password=USER, admin_password=ADMIN, password_groups={TUTORS: ["a"]}, manage_groups=True
+    )
+    text = repr(authenticator) + JhawsAuthenticator.class_get_help(authenticator)
+    assert "user_password" in text
+    assert not any(secret in text for secret in (USER, ADMIN, TUTORS))
+
+
+def test_every_option_of_ours_has_help() -> None:
+    """The reference of options is made from these texts."""
+    for name, trait in JhawsAuthenticator.class_own_traits(config=True).items():
+        assert len(trait.help.split()) > 10, name
