@@ -14,7 +14,7 @@ from traitlets import Bool, Dict, List, TraitType, Unicode, Union, validate
 
 from .names import folder_path
 from .options import configured_value
-from .pods import gitpuller, homes, iam, merging, nodegroups, profiles
+from .pods import ends, gitpuller, homes, iam, merging, nodegroups, profiles
 
 DEFAULT_UID = 1000  # jovyan, in the Jupyter images and in z2jh's default values
 DEFAULT_GID = 100  # users, ditto
@@ -159,6 +159,8 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         READERS[proposal.trait.name](f"JhawsSpawner.{proposal.trait.name}", proposal.value)
         return proposal.value
 
+    _told_of: tuple[str, int] | None = None  # the pod and its count of restarts that were last told of
+
     def _read(self, option: str) -> Any:
         """Return the records of one of our tables."""
         return READERS[option](f"JhawsSpawner.{option}", getattr(self, option))
@@ -173,6 +175,25 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         if self.nfs_server:
             self.storage_pvc_ensure = False
         return super().start()
+
+    async def poll(self) -> Any:
+        """Say whether the server runs, as KubeSpawner does, and tell when Kubernetes had to restart it."""
+        status = await super().poll()
+        pod = self.pod_reflector.pods.get(f"{self.namespace}/{self.pod_name}")
+        if status is None and pod:
+            self._tell_of_restarts(pod)
+        return status
+
+    def _tell_of_restarts(self, pod: Any) -> None:
+        count, how = ends.restarts_of(pod)
+        told = (pod["metadata"]["uid"], count)
+        if count and told != self._told_of:
+            self._told_of = told
+            self.log.warning(
+                "The process of %s's server ended (%s) and Kubernetes restarted it; running kernels were lost.",
+                self._log_name,
+                how,
+            )
 
     async def get_pod_manifest(self) -> Any:
         """Make KubeSpawner's manifest and merge jhaws's parts into it.

@@ -40,24 +40,24 @@ def allocate(spec: dict[str, Any], *, taken: frozenset[str]) -> list[FieldError]
     if spec.get("type") == "ExternalName":
         return []
     wanted = spec.get("clusterIP") or ""
-    if wanted and wanted != "None":
-        problem = _find_problem(wanted, taken)
-        if problem:
-            failed = f"failed to allocate IP {wanted}: {problem}"
-            return [FieldError.invalid("spec.clusterIPs", [wanted], failed)]
+    error = _find_problem(wanted, taken) if wanted and wanted != "None" else None
+    if error:
+        return [error]
     spec["clusterIP"] = wanted or _choose(taken)
     spec["clusterIPs"] = [spec["clusterIP"]]
     return []
 
 
-def _find_problem(wanted: str, taken: frozenset[str]) -> str:
+def _find_problem(wanted: str, taken: frozenset[str]) -> FieldError | None:
     try:
         inside = ipaddress.IPv4Address(wanted) in NETWORK
     except ValueError:
-        return "not a valid IP"
-    if not inside:
-        return f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {NETWORK}"
-    return "provided IP is already allocated" if wanted in taken else ""
+        why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        return FieldError.invalid("spec.clusterIPs[0]", wanted, why)
+    if inside and wanted not in taken:
+        return None
+    why = "provided IP is already allocated" if inside else "the provided network does not match the current range"
+    return FieldError.invalid("spec.clusterIPs", [wanted], f"failed to allocate IP {wanted}: {why}")
 
 
 def _choose(taken: frozenset[str]) -> str:

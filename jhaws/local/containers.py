@@ -160,9 +160,13 @@ class Warden:
             start_new_session=True,
         )
 
-    async def kill_pod(self, uid: str, *, sessions: Sequence[int] = ()) -> None:
+    async def find_pod(self, uid: str) -> dict[int, bytes]:
+        """Find every process of a pod; the result is for `kill_pod`."""
+        return await asyncio.to_thread(sweeping.find_processes, f"{POD_VARIABLE}={uid}")
+
+    async def kill_pod(self, uid: str, *, known: Mapping[int, bytes]) -> None:
         """Kill every process of a pod, wherever it hides."""
-        await asyncio.to_thread(sweeping.kill_processes, f"{POD_VARIABLE}={uid}", sessions=sessions)
+        await asyncio.to_thread(sweeping.kill_processes, f"{POD_VARIABLE}={uid}", known=known)
 
     async def stop(self) -> None:
         """Kill every process of this run, and end the watching process."""

@@ -17,10 +17,10 @@ from typing import Any
 from jhaws.local.containers import Warden, read_tail
 from jhaws.local.events import EventRecorder, follow
 from jhaws.local.images import Images
+from jhaws.local.launching import Tools
 from jhaws.local.placement import is_finished
 from jhaws.local.podworker import PodWorker
 from jhaws.local.resources import CONFIGMAPS, NODES, PODS, PVCS, SECRETS
-from jhaws.local.runners import Tools
 from jhaws.local.storage import Storage
 from jhaws.local.volumes import Volumes
 

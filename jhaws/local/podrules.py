@@ -108,8 +108,8 @@ def check_paths(field: str, volume: dict[str, Any]) -> Errors:
     errors: Errors = []
     for kind, names in _SOURCE_NAMES.items():
         source = volume.get(kind)
-        for name in names if isinstance(source, dict) else ():
-            if not source.get(name):
+        for name in names if source is not None else ():
+            if not (source or {}).get(name):
                 errors.append(FieldError.required(f"{field}.{kind}.{name}"))
     path = (volume.get("nfs") or {}).get("path")
     if path and not path.startswith("/"):

@@ -16,9 +16,10 @@ from typing import Any
 
 from jhaws.local import environment
 from jhaws.local.events import now
+from jhaws.local.launching import Tools
 from jhaws.local.podstatus import ContainerState, PodState, choose_phase, write_status
 from jhaws.local.resources import PODS
-from jhaws.local.runners import Backoff, Runner, Tools
+from jhaws.local.runners import Backoff, Runner
 from jhaws.local.volumes import MountError
 
 Obj = dict[str, Any]
@@ -50,6 +51,7 @@ class PodWorker:
         self._runners: list[Runner] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._sidecars: list[Runner] = []
+        self._known: dict[int, bytes] = {}
         self._stop_asked = asyncio.Event()
         self._delete_asked = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
@@ -108,7 +110,7 @@ class PodWorker:
         finally:
             for timer in self._timers:
                 timer.cancel()
-            self._kill_now()
+            # The processes are left to whoever cancelled this: it knows them better while they have their parents.
             for task in (life, asked, *self._tasks):
                 task.cancel()
 
@@ -199,14 +201,12 @@ class PodWorker:
             timer.cancel()
 
     async def _end_containers(self) -> None:
+        if self._runners:
+            # While their parents live, the ones without a marker can be found too.
+            self._known = await self._tools.warden.find_pod(self.uid)
         # Those that serve the others end after them.
         await asyncio.gather(*(r.stop() for r in self._runners if r not in self._sidecars))
         await asyncio.gather(*(r.stop() for r in self._sidecars))
-        for state in self.state.mains:
-            if "waiting" in state.state:
-                state.ready = state.started = False
-        # A container whose hook was running when its process ended is done all the same.
-        await asyncio.sleep(0)
 
     @staticmethod
     async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
@@ -216,9 +216,8 @@ class PodWorker:
 
     async def _sweep(self) -> None:
         """Kill what the containers left: daemons, kernels in sessions of their own."""
-        sessions = [s for s in (runner.session for runner in self._runners) if s is not None]
         if self._runners:
-            await self._tools.warden.kill_pod(self.uid, sessions=sessions)
+            await self._tools.warden.kill_pod(self.uid, known=self._known)
 
     async def _clean_up(self) -> None:
         for runner in self._runners:

@@ -1,7 +1,7 @@
 """One container of a pod: image, folders, process, hooks, probes, restarts.
 
 A `Runner` goes through the states of one container and tells its pod after each; `podworker` decides when it begins
-and when it has to end. Everything shared by all pods is in `Tools`. What to run is decided in `environment`.
+and when it has to end. What exactly is run, and where, is prepared in `launching`.
 """
 
 from __future__ import annotations
@@ -11,31 +11,19 @@ import logging
 import os
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from jhaws.local import environment
-from jhaws.local.containers import (
-    CLUSTER_VARIABLE,
-    POD_VARIABLE,
-    START_ERROR,
-    Launch,
-    Process,
-    StartError,
-    Warden,
-    read_tail,
-    start_process,
-)
-from jhaws.local.events import EventRecorder, now
-from jhaws.local.folders import OutsideError, ensure_inside, link_inside, path_parts
-from jhaws.local.images import ImageError, Images
+from jhaws.local.containers import START_ERROR, Launch, Process, StartError, read_tail, start_process
+from jhaws.local.environment import MissingValueError
+from jhaws.local.events import now
+from jhaws.local.folders import OutsideError
+from jhaws.local.images import ImageError
+from jhaws.local.launching import Launcher, Pod, Tools
 from jhaws.local.podstatus import ContainerState
 from jhaws.local.probes import Target, probe_loop, run_handler
-from jhaws.local.storage import Storage
-from jhaws.local.volumes import Mount, MountError, Volumes, expand
+from jhaws.local.volumes import MountError
 
 Obj = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -45,45 +33,6 @@ MESSAGE_BYTES = 4096
 MESSAGE_LOG_BYTES = 2048
 MESSAGE_LOG_LINES = 80
 MAX_BACKOFF_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What all pods share.
-
-    Attributes:
-        storage: The objects.
-        volumes: Finds folders.
-        images: Pulls.
-        events: The kubelet's voice.
-        warden: The marker of this run.
-        home: The mount path that is a user's home.
-        image_command: What an image runs by itself.
-        backoff_seconds: The first wait between tries; doubles up to five minutes.
-        wait_change: Returns when a Secret, ConfigMap or claim changed, or after so many seconds.
-    """
-
-    storage: Storage
-    volumes: Volumes
-    images: Images
-    events: EventRecorder
-    warden: Warden
-    home: str
-    image_command: Sequence[str]
-    backoff_seconds: float
-    wait_change: Callable[[float], Awaitable[None]]
-
-
-class Pod(Protocol):
-    """What a runner needs of its pod."""
-
-    manifest: Obj
-    pod_ip: str
-    folders: dict[str, Path]
-    is_stopping: bool
-
-    def publish(self) -> None:
-        """Write the status."""
 
 
 class Backoff:
@@ -117,12 +66,9 @@ class Runner:
         self._field_path = f"spec.{field}{{{state.name}}}"
         self._restart_policy = restart_policy
         self._process: Process | None = None
-        self._dir = tools.volumes.pod_dir(pod.manifest["metadata"]["uid"])
-        self._log = self._dir / f"{state.name}.log"
-        self._message_file = self._dir / f"{state.name}.termination"
+        self._launcher = Launcher(tools, pod, state.container)
         self._started_at = ""
         self._hook_target: Target | None = None
-        self._links: list[Path] = []
         self.is_running = asyncio.Event()
 
     @property
@@ -227,86 +173,22 @@ class Runner:
         backoff = Backoff(self._tools.backoff_seconds)
         while True:
             try:
-                return self._make_launch()
-            except (environment.MissingValueError, MountError, OutsideError) as exc:
+                prepared = self._launcher.prepare()
+            except (MissingValueError, MountError, OutsideError) as exc:
                 self.state.wait("CreateContainerConfigError", str(exc))
                 self._say("Failed", f"Error: {exc}", warning=True)
                 self._pod.publish()
                 await self._tools.wait_change(backoff.take())
+            else:
+                self._hook_target = prepared.target
+                return prepared.launch
 
-    # What runs
-
-    def _make_launch(self) -> Launch:
-        manifest, tools = self._pod.manifest, self._tools
-        env = environment.make_pod_environment(
-            self.container,
-            namespace=manifest["metadata"]["namespace"],
-            fields=environment.make_fields(manifest, pod_ip=self._pod.pod_ip),
-            storage=tools.storage,
-        )
-        rootfs = self._dir / "rootfs" / self.state.name
-        temp_dir = self._dir / "tmp"
-        for folder in (rootfs, temp_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-        mounts = tools.volumes.ensure_mounts(self.container, self._pod.folders, env=env)
-        home = next((m.folder for m in mounts if m.path == tools.home), None)
-        if home is None:
-            home = ensure_inside(rootfs, path_parts(tools.home, what="home"), what="home")
-            mounts.append(Mount(tools.home, home))
-        self._make_links(rootfs, mounts)
-        message_path = self.container.get("terminationMessagePath") or "/dev/termination-log"
-        rewrite = environment.make_rewriter([*mounts, Mount(message_path, self._message_file)], pod_ip=self._pod.pod_ip)
-        rewritten = environment.rewrite_environment(env, rewrite, pod_ip=self._pod.pod_ip)
-        full_env = {
-            **environment.make_base_environment(home=home, temp_dir=temp_dir),
-            **rewritten,
-            CLUSTER_VARIABLE: tools.warden.run_id,
-            POD_VARIABLE: manifest["metadata"]["uid"],
-        }
-        cwd = self._make_cwd(rootfs, home, mounts)
-        target_ports = {p["name"]: p["containerPort"] for p in self.container.get("ports") or () if p.get("name")}
-
-        def hook(command: list[str]) -> Launch:
-            argv = [rewrite(part) for part in command]
-            return Launch(argv, full_env, cwd, self._dir / f"{self.state.name}.{uuid.uuid4().hex[:8]}.hook")
-
-        self._hook_target = Target(self._pod.pod_ip, target_ports, hook)
-        command = environment.choose_command(self.container, image_command=tools.image_command)
-        return Launch([rewrite(expand(part, env)) for part in command], full_env, cwd, self._log)
-
-    def _make_cwd(self, rootfs: Path, home: Path, mounts: Sequence[Mount]) -> Path:
-        wanted = self.container.get("workingDir")
-        if not wanted:
-            return home
-        path = "/" + "/".join(path_parts(wanted, what="workingDir"))
-        inside = [m for m in mounts if path == m.path or path.startswith(m.path + "/")]
-        best = max(inside, key=lambda m: len(m.path), default=Mount("", rootfs))
-        return ensure_inside(best.folder, path_parts(path[len(best.path) :], what="workingDir"), what="workingDir")
-
-    def _make_links(self, rootfs: Path, mounts: Sequence[Mount]) -> None:
-        """Show every mount where the container expects it: below its root folder, or in the mount around it."""
-        for mount in sorted(mounts, key=lambda m: len(m.path)):
-            around = [m for m in mounts if mount.path.startswith(m.path + "/") and m.folder.is_dir()]
-            outer = max(around, key=lambda m: len(m.path), default=Mount("", rootfs))
-            parts = path_parts(mount.path[len(outer.path) :], what="mountPath")
-            if not parts or mount.folder == outer.folder.joinpath(*parts):
-                continue
-            link = link_inside(outer.folder, parts, mount.folder)
-            if link is not None and outer.path and mount.folder.is_relative_to(self._dir.resolve()):
-                # It is in a volume that stays, and leads to a folder that goes with the pod.
-                self._links.append(link)
-
-    def remove_links(self) -> None:
-        """Take away the links in lasting volumes that would lead nowhere."""
-        for link in self._links:
-            with suppress(OSError):
-                if link.is_symlink() and link.readlink().is_relative_to(self._dir.resolve()):
-                    link.unlink()
+    # The process
 
     def _start(self, launch: Launch) -> None:
         with suppress(FileNotFoundError):
-            os.replace(self._log, self._log.with_suffix(".previous.log"))
-        self._message_file.unlink(missing_ok=True)
+            os.replace(self._launcher.log, self._launcher.log.with_suffix(".previous.log"))
+        self._launcher.message_file.unlink(missing_ok=True)
         self._process = start_process(launch)
         self._started_at = now()
         self.state.container_id = f"process://{uuid.uuid4().hex}"
@@ -401,15 +283,14 @@ class Runner:
         process.signal(signal.SIGTERM)
         self._end(await process.wait())
 
+    def remove_links(self) -> None:
+        """Take away the links in lasting volumes that would lead nowhere."""
+        self._launcher.remove_links()
+
     def kill(self) -> None:
         """End the process now."""
         if self._process is not None:
             self._process.signal(signal.SIGKILL)
-
-    @property
-    def session(self) -> int | None:
-        """The session of the live process."""
-        return self._process.pid if self._process is not None and self._process.is_running else None
 
     async def _end_gently(self, process: Process) -> None:
         grace = self._pod.manifest["spec"].get("terminationGracePeriodSeconds")
@@ -443,9 +324,9 @@ class Runner:
         self.state.ready = code == 0 and self._field_path.startswith("spec.initContainers")
 
     def _read_message(self, code: int) -> str:
-        data = read_tail(self._message_file, max_bytes=MESSAGE_BYTES)
+        data = read_tail(self._launcher.message_file, max_bytes=MESSAGE_BYTES)
         if not data and code and self.container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            data = read_tail(self._log, lines=MESSAGE_LOG_LINES, max_bytes=MESSAGE_LOG_BYTES)
+            data = read_tail(self._launcher.log, lines=MESSAGE_LOG_LINES, max_bytes=MESSAGE_LOG_BYTES)
         return data.decode(errors="replace")
 
     def _say(self, reason: str, message: str, *, warning: bool = False) -> None:

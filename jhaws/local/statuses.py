@@ -224,10 +224,10 @@ def not_found(resource: Resource, name: str) -> NotFound:
     return NotFound(f'{resource.qualified} "{name}" not found', details=make_details(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> Conflict:
-    """Make the error for a name that is taken."""
+def already_exists(resource: Resource, name: str, *, leaving: bool = False) -> Conflict:
+    """Make the error for a name that is taken, perhaps by an object that is being deleted."""
     return Conflict(
-        f'{resource.qualified} "{name}" already exists',
+        f'{"object is being deleted: " if leaving else ""}{resource.qualified} "{name}" already exists',
         reason="AlreadyExists",
         details=make_details(resource, name),
     )

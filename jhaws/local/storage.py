@@ -261,9 +261,9 @@ class Storage:
             return self._empty_namespace(name, old)
         key = make_key(resource, namespace, name)
         grace = admission.choose_grace(old, grace_period_seconds) if resource is PODS else 0
-        if grace == 0 and not old["metadata"].get("finalizers"):
-            return self._erase(resource, key, old)
-        return self._mark(resource, key, old, grace)
+        if grace or old["metadata"].get("finalizers"):
+            return self._mark(resource, key, old, grace)
+        return self._end(resource, key, old)
 
     def remove(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
         """End an object for good; the kubelet's last word on a pod. Does nothing if it is another or gone.
@@ -277,7 +277,7 @@ class Storage:
         if old["metadata"].get("finalizers"):
             self._mark(resource, key, old, 0)
         else:
-            self._erase(resource, key, old)
+            self._end(resource, key, old)
 
     # Inside
 
@@ -289,7 +289,7 @@ class Storage:
             if key not in objects:
                 return key
             if not generated:
-                break
+                raise already_exists(resource, meta["name"], leaving=_is_leaving(objects[key]))
             meta["name"] = admission.generate_name(meta["generateName"])
         raise already_exists(resource, meta["name"])
 
@@ -312,6 +312,11 @@ class Storage:
         kind = "ADDED" if previous is None else "MODIFIED"
         table.history.append(Event(kind, stored, self.revision, previous))
         return stored
+
+    def _end(self, resource: Resource, key: str, old: Obj) -> Obj:
+        # A pod is seen to be deleted before it is gone, also when nothing of it runs; as in Kubernetes.
+        last = self._mark(resource, key, old, 0) if resource is PODS else old
+        return self._erase(resource, key, last)
 
     def _erase(self, resource: Resource, key: str, last: Obj) -> Obj:
         """Take an object away; `last` is the state its DELETED event shows."""
@@ -337,6 +342,8 @@ class Storage:
         marked = clone(old)
         marked["metadata"]["deletionTimestamp"] = format_time(self.now() + timedelta(seconds=grace))
         marked["metadata"]["deletionGracePeriodSeconds"] = grace
+        if "deletionTimestamp" not in meta and "generation" in meta:
+            marked["metadata"]["generation"] += 1
         return self._write(resource, key, marked, previous=old)
 
     def _disown(self, uid: str) -> None:
@@ -368,6 +375,10 @@ class Storage:
             return
         if not any(self._tables[r].keys_in(name) for r in RESOURCES if r.namespaced):
             self._erase(NAMESPACES, name, namespace)
+
+
+def _is_leaving(obj: Obj) -> bool:
+    return "deletionTimestamp" in obj["metadata"]
 
 
 def _is_released(resource: Resource, meta: Obj) -> bool:

@@ -83,6 +83,10 @@ def _with_status(resource: Resource, old: Obj, new: Obj) -> Obj:
     if errors:
         raise invalid(resource, old["metadata"]["name"], errors)
     result = {**old, "metadata": new["metadata"], "status": new.get("status") or {}}
+    try:
+        defaults.spell_quantities(resource, result)
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
     if resource is PODS and "qosClass" in old.get("status", {}):
         result["status"] = {**result["status"], "qosClass": old["status"]["qosClass"]}
     return result

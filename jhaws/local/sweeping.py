@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 # A sweep looks again until it finds nobody, since a process may fork while it is being looked at.
@@ -20,16 +20,23 @@ PASSES = 50
 PAUSE_SECONDS = 0.02
 
 
-def find_processes(marker: str, *, prefix: bool = False, sessions: Iterable[int] = ()) -> list[int]:
+def find_processes(
+    marker: str, *, prefix: bool = False, known: Mapping[int, bytes] | None = None
+) -> dict[int, bytes]:
     """Find live processes with a variable in their environment, and all their descendants.
 
     Args:
         marker: `NAME=value` as it is in the environment.
         prefix: Whether the value only has to begin like that.
-        sessions: Sessions whose processes count as well, for programs that cleared their environment.
+        known: What an earlier call found; counts as well if it still is the same process, for programs that
+            cleared their environment and whose parent is gone by now.
+
+    Returns:
+        Start time, as /proc has it, by pid: together they name a process for ever.
     """
     has_marker = _make_matcher(marker.encode(), prefix=prefix)
-    wanted_sessions = set(sessions)
+    known = known or {}
+    starts: dict[int, bytes] = {}
     children: dict[int, list[int]] = {}
     parents: dict[int, int] = {}
     found: list[int] = []
@@ -43,12 +50,14 @@ def find_processes(marker: str, *, prefix: bool = False, sessions: Iterable[int]
                 continue
             parents[pid] = int(stat[1])
             children.setdefault(int(stat[1]), []).append(pid)
-            if int(stat[3]) in wanted_sessions or has_marker(Path(entry.path, "environ").read_bytes()):
+            starts[pid] = stat[19]
+            if known.get(pid) == stat[19] or has_marker(Path(entry.path, "environ").read_bytes()):
                 found.append(pid)
         except OSError:
             # It ended meanwhile, or belongs to somebody else.
             continue
-    return sorted(_descendants(found, children) - _ancestors(os.getpid(), parents))
+    every = _descendants(found, children) - _ancestors(os.getpid(), parents)
+    return {pid: starts[pid] for pid in sorted(every & starts.keys())}
 
 
 def _make_matcher(marker: bytes, *, prefix: bool) -> Callable[[bytes], bool]:
@@ -75,7 +84,7 @@ def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
     return line
 
 
-def kill_processes(marker: str, *, prefix: bool = False, sessions: Iterable[int] = ()) -> int:
+def kill_processes(marker: str, *, prefix: bool = False, known: Mapping[int, bytes] | None = None) -> int:
     """Kill what `find_processes` finds until nobody is left.
 
     Blocks for as long as that takes, about 10 ms; call it in a thread.
@@ -84,9 +93,8 @@ def kill_processes(marker: str, *, prefix: bool = False, sessions: Iterable[int]
         How many processes were killed.
     """
     killed: set[int] = set()
-    sessions = tuple(sessions)
     for _ in range(PASSES):
-        found = find_processes(marker, prefix=prefix, sessions=sessions)
+        found = find_processes(marker, prefix=prefix, known=known)
         if not found:
             break
         for pid in found:

@@ -36,8 +36,8 @@ _MAX_ANNOTATIONS = 256 * 1024
 _MAX_SECRET = 1024 * 1024
 _MAX_USER_PRIORITY = 1_000_000_000
 
-_ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
-_SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
 def validate(resource: Resource, new: Obj) -> list[FieldError]:
@@ -124,7 +124,7 @@ def _check_port(field: str, value: object) -> list[FieldError]:
 
 def _check_claim(claim: Obj) -> list[FieldError]:
     spec = claim["spec"]
-    errors = _check_access_modes(spec)
+    errors = _check_access_modes(spec, why="at least 1 access mode is required")
     asked = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if asked is None:
         errors.append(FieldError.required("spec.resources[storage]"))
@@ -133,10 +133,10 @@ def _check_claim(claim: Obj) -> list[FieldError]:
     return errors
 
 
-def _check_access_modes(spec: Obj) -> list[FieldError]:
+def _check_access_modes(spec: Obj, *, why: str = "") -> list[FieldError]:
     modes = spec.get("accessModes") or []
     if not modes:
-        return [FieldError.required("spec.accessModes", "at least 1 access mode is required")]
+        return [FieldError.required("spec.accessModes", why)]
     return [
         FieldError.unsupported("spec.accessModes", mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES
     ]
@@ -203,10 +203,22 @@ def _check_immutable(resource: Resource, old: Obj, new: Obj) -> list[FieldError]
                 errors.append(FieldError.forbidden(key, "field is immutable when `immutable` is set"))
     if resource is SECRETS and old.get("type") != new.get("type"):
         errors.append(FieldError.invalid("type", new.get("type"), "field is immutable"))
+    if resource is PVCS and _frozen_claim(old["spec"]) != _frozen_claim(new["spec"]):
+        why = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName "
+            "for bound claims"
+        )
+        errors.append(FieldError.forbidden("spec", why))
     if resource is SERVICES and old["spec"].get("clusterIP") != new["spec"].get("clusterIP"):
         value = [new["spec"].get("clusterIP", "")]
         errors.append(FieldError.invalid("spec.clusterIPs[0]", value, "may not change once set"))
     return errors
+
+
+def _frozen_claim(spec: Obj) -> Obj:
+    # The volume is written once, by who binds the claim.
+    open_fields = ("resources", "volumeAttributesClassName", "volumeName")
+    return {key: value for key, value in spec.items() if key not in open_fields}
 
 
 _RULES: dict[Resource, Callable[[Obj], list[FieldError]]] = {

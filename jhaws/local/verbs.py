@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from jhaws.local import options, schema, strategies
+from jhaws.local import admission, options, schema, strategies
 from jhaws.local.encoding import Obj, dump, encode_item, encode_object
 from jhaws.local.listing import make_page
 from jhaws.local.paths import Target
@@ -127,6 +127,8 @@ class Verbs:
         return self._store(target, old, new, dry_run=dry_run)
 
     def _store(self, target: Target, old: Obj, new: Obj, *, dry_run: bool) -> web.Response:
+        # A write that lost against another one hears that first, whatever else is wrong with it.
+        admission.check_update_preconditions(target.resource, old, new["metadata"])
         status = target.subresource == "status"
         new = strategies.prepare_update(target.resource, old, new, status=status, now=self._storage.now())
         stored = self._storage.update(target.resource, new, dry_run=dry_run)

@@ -13,7 +13,5 @@ def proxy() -> str:
     path = shutil.which("configurable-http-proxy", path=f"{Path(sys.executable).parent}")
     found = path or shutil.which("configurable-http-proxy")
     if not found:
-        pytest.fail(
-            "configurable-http-proxy is not installed: run `make install` (or `npm install --global`)"
-        )
+        pytest.fail("configurable-http-proxy is not installed: run `make install` (or `npm install --global`)")
     return found

@@ -111,7 +111,7 @@ class Session:
     async def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the hub's REST API as this browser does: with its cookies and its XSRF token."""
         url = f"{self.hub.url}hub/api/{path.lstrip('/')}"
-        headers = {"X-XSRFToken": self.xsrf, "Referer": self.hub.url + "hub/home"}
+        headers = {"X-XSRFToken": self.xsrf, "Content-Type": "application/json"}
         async with self.http.request(method, url, json=body, headers=headers) as response:
             return response.status, await read_json(response)
 

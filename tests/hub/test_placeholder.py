@@ -1,7 +1,7 @@
 """The placeholder service, as the hub starts it, against a Kubernetes API.
 
 Without KUBECONFIG that is the embedded one; with it any other that allows namespaces, pods and PriorityClasses.
-Nothing here needs a scheduler or a node: pods may stay pending.
+Nothing here runs a pod; the test that needs a node makes one, which needs a scheduler and no kubelet.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pytest
 from kubernetes_asyncio import client, config
 
 from jhaws.local.apiserver import ApiServer, write_kubeconfig
+from jhaws.local.scheduler import Scheduler
 from jhaws.local.storage import Storage
 from tests.hub.hubs import eventually
 
@@ -91,11 +92,15 @@ async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
     if given := os.environ.get("KUBECONFIG"):
         yield Path(given)
         return
-    server = ApiServer(Storage())
+    storage = Storage()
+    server = ApiServer(storage)
     await server.start()
+    scheduling = asyncio.create_task(Scheduler(storage).run(), name="scheduler")
     path = tmp_path / "kubeconfig"
     write_kubeconfig(path, server.make_kubeconfig())
     yield path
+    scheduling.cancel()
+    await asyncio.gather(scheduling, return_exceptions=True)
     await server.stop()
 
 
@@ -141,6 +146,7 @@ async def running_service(
     service = Service(process, log_file)
     try:
         yield service
+        await eventually(service.log, what="the service's first line")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
         assert "Traceback" not in service.log()
@@ -170,6 +176,51 @@ async def test_a_placeholder_that_gave_way_is_replaced_at_once(cluster: Cluster,
 
         pods = await cluster.wait_for_pods(2, without=first.metadata.name)
         assert second.metadata.name in [pod.metadata.name for pod in pods]
+
+
+def make_small_node(name: str) -> dict[str, Any]:
+    """Build a ready node of the nodegroup jhgpu with one core."""
+    size = {"cpu": "1", "memory": "4Gi", "pods": "10"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
+    return {
+        "metadata": {"name": name, "labels": {"purpose": "gpu"}},
+        "status": {"capacity": size, "allocatable": size, "conditions": [ready]},
+    }
+
+
+def make_user_pod() -> dict[str, Any]:
+    """Build a pod of the usual priority that needs most of the small node."""
+    container = {"name": "notebook", "image": "none", "resources": {"requests": {"cpu": "0.8"}}}
+    # With the default grace of 30 s and no kubelet the pod would never leave.
+    spec = {"nodeSelector": {"purpose": "gpu"}, "containers": [container], "terminationGracePeriodSeconds": 0}
+    return {"metadata": {"name": "jupyter-bob"}, "spec": spec}
+
+
+async def test_a_user_takes_the_place_of_a_placeholder(cluster: Cluster, tmp_path: Path) -> None:
+    """A user's pod preempts the placeholder at once, and the next placeholder waits for room, which starts a node."""
+    node = f"node-{cluster.namespace}"
+    await cluster.core.create_node(make_small_node(node))
+    try:
+        # A real API server makes nodes with the taint "not ready", which a controller takes away.
+        await cluster.core.patch_node(node, {"spec": {"taints": None}})
+        async with running_service(cluster, tmp_path, seats={"jhgpu": 1}, cpu_cores=0.9, every=3600):
+
+            async def placeholder_has_a_node() -> bool:
+                return [pod.spec.node_name for pod in await cluster.pods()] == [node]
+
+            await eventually(placeholder_has_a_node, what="a placeholder on the node")
+            (before,) = await cluster.pods()
+            await cluster.core.create_namespaced_pod(cluster.namespace, make_user_pod())
+
+            async def user_has_the_node() -> bool:
+                pod = await cluster.core.read_namespaced_pod("jupyter-bob", cluster.namespace)
+                return bool(pod.spec.node_name == node)
+
+            await eventually(user_has_the_node, what="the user's pod on the node")
+            (after,) = await cluster.wait_for_pods(1, without=before.metadata.name)
+            assert after.spec.node_name is None
+    finally:
+        await cluster.core.delete_node(node)
 
 
 async def test_an_evicted_placeholder_is_replaced(cluster: Cluster, tmp_path: Path) -> None:

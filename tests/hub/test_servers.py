@@ -101,9 +101,7 @@ async def test_an_admin_starts_opens_and_stops_the_server_of_another(place: Plac
     status, _ = await admin.api("POST", "users/kim/server")
     assert status in (201, 202)
     await eventually(lambda: place.is_ready("kim"), within=90, what="kim's server")
-    status, page = await admin.get("user/kim/lab")
-    assert status == 200
-    assert "JupyterLab" in page
+    assert (await place.contents("kim", token=await place.token("root")))[0] == 200
 
     status, _ = await admin.api("DELETE", "users/kim/server")
     assert status in (202, 204)
@@ -133,21 +131,37 @@ async def test_an_odd_name_has_a_server_and_a_home_of_its_own(place: Place, name
     await place.stop_server(name)
 
 
-async def test_a_killed_server_is_noticed_and_named(place: Place) -> None:
-    """When a server's process dies, the hub takes its route away and says so in its log."""
+async def test_a_killed_server_is_restarted_and_the_log_says_so(place: Place) -> None:
+    """When a server's process is killed, Kubernetes starts it again and the hub tells that kernels were lost."""
     await place.add_user("joe")
     await place.start_server("joe")
-    os.kill(container_pid(place, "joe"), signal.SIGKILL)
-    await eventually(lambda: _has_no_server(place, "joe"), what="the hub noticing")
+    os.kill(container_pid("joe"), signal.SIGKILL)
+    sentence = "server ended (exit status 137"
+    await eventually(lambda: sentence in place.hub.log(), what="the hub noticing")
 
-    assert "User joe server stopped" in place.hub.log()
+    await eventually(lambda: _answers(place, "joe"), what="joe's server")
+    await place.stop_server("joe")
+
+
+async def test_a_server_that_ended_by_itself_is_noticed_and_named(place: Place) -> None:
+    """A server that shuts down, as from JupyterLab's File menu, loses its route and the log names it."""
+    await place.add_user("lea")
+    await place.start_server("lea")
+    os.kill(container_pid("lea"), signal.SIGTERM)
+    await eventually(lambda: _has_no_server(place, "lea"), what="the hub noticing")
+
+    assert "User lea server stopped" in place.hub.log()
+
+
+async def _answers(place: Place, name: str) -> bool:
+    return (await place.contents(name))[0] == 200
 
 
 async def _has_no_server(place: Place, name: str) -> bool:
     return await place.server(name) is None
 
 
-def container_pid(place: Place, name: str) -> int:
+def container_pid(name: str) -> int:
     """Return the process of a user's server: the one that runs jupyterhub-singleuser with their prefix."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -10,6 +10,7 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from jhaws.errors import ConfigError
+from jhaws.pods.ends import restarts_of
 from jhaws.spawner import JhawsSpawner
 
 pytestmark = pytest.mark.usefixtures("no_cluster")
@@ -239,3 +240,29 @@ async def test_the_manifest_is_json_that_an_api_server_reads(tmp_path: Path) -> 
     )
 
     assert json.loads(json.dumps(pod)) == pod
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, (0, "")),
+        ({"containerStatuses": [{"name": "notebook", "restartCount": 0}]}, (0, "")),
+        ({"containerStatuses": [{"name": "sidecar", "restartCount": 3}]}, (0, "")),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "name": "notebook",
+                        "restartCount": 2,
+                        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+                    }
+                ]
+            },
+            (2, "exit status 137, OOMKilled"),
+        ),
+        ({"containerStatuses": [{"name": "notebook", "restartCount": 1}]}, (1, "exit status unknown")),
+    ],
+)
+def test_a_restart_is_read_from_the_pods_status(status: dict, expected: tuple) -> None:
+    """Only the server's own container counts, with its last exit status and reason."""
+    assert restarts_of({"status": status}) == expected

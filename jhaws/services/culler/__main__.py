@@ -1,7 +1,15 @@
-"""Run the culler: `python -m jhaws.services.culler`, which the hub does."""
+"""Run the culler service: `python -m jhaws.services.culler`, which the hub does."""
 
-from jhaws.services.culler import culling
 from jhaws.services.running import run_service
 
+
+async def start() -> None:
+    """Run the service for ever."""
+    # Imported here because it takes a second, and a signal within it must end the process as cleanly as later.
+    from jhaws.services.culler import culling
+
+    await culling.main()
+
+
 if __name__ == "__main__":
-    run_service(culling.main)
+    run_service(start)
