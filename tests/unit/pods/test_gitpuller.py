@@ -1,8 +1,8 @@
 """Course repositories: the script runs here with real git and a real shell."""
 
 import os
-import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from jhaws.errors import ConfigError
 from jhaws.pods.gitpuller import LOG_NAME, make_post_start, make_script, read_repositories, repositories_for
 
 PLAIN_PATH = "/usr/local/bin:/usr/bin:/bin"
+GITPULLER = Path(sys.executable).with_name("gitpuller")
 
 
 def read(*entries: object) -> tuple:
@@ -56,13 +57,13 @@ def test_a_repository_comes_into_the_home(tmp_path: Path, course: str) -> None:
     assert (home / "course one" / "lesson.ipynb").exists()
 
 
-@pytest.mark.skipif(not shutil.which("gitpuller"), reason="nbgitpuller is not installed: pip install nbgitpuller")
+@pytest.mark.skipif(not GITPULLER.exists(), reason="nbgitpuller is not installed: run `make install`")
 def test_a_students_change_survives_the_next_pull(tmp_path: Path, course: str) -> None:
     """Nbgitpuller merges: what the student wrote stays, what the teacher added comes."""
     home = tmp_path / "home"
     home.mkdir()
     repositories = read({"url": course, "branch": "main", "directory": "course"})
-    path = f"{Path(shutil.which('gitpuller')).parent}{os.pathsep}{PLAIN_PATH}"
+    path = f"{GITPULLER.parent}{os.pathsep}{PLAIN_PATH}"
     run_hook(home, repositories=repositories, path=path)
     wait_for_log(home, "course is up to date")
     (home / "course" / "lesson.ipynb").write_text('{"mine": 1}')
