@@ -199,7 +199,7 @@ def ensure_passwords(state: Path) -> dict[str, str]:
         return kept
     words = WORDS.split()
     made = {
-        "admin": secrets.token_urlsafe(24),  # 32 characters, as JupyterHub demands of an admin's password
+        "admin": secrets.token_hex(16),  # 32 characters, as JupyterHub demands of an admin's password
         "user": "-".join(secrets.choice(words) for _ in range(4)),
     }
     path.touch(mode=0o600)
@@ -222,9 +222,15 @@ def ensure_course(state: Path) -> str:
             "id": "first",
             "metadata": {},
             "outputs": [],
-            "source": "print('Hello from', __import__('os').environ['JUPYTERHUB_USER'])",
+            "source": "import os\n\nprint('Hello from', os.environ['JUPYTERHUB_USER'])",
         }
-        notebook = {"cells": [cell, code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        notebook = {
+            "cells": [cell, code],
+            "metadata": {"kernelspec": kernel},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
         course.mkdir(exist_ok=True)
         (course / "Welcome.ipynb").write_text(json.dumps(notebook, indent=1))
         identity = ["-c", "user.name=jhaws demo", "-c", "user.email=demo@example.org"]
