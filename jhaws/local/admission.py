@@ -40,6 +40,9 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX = 5
 _MAX_BASE = 63 - _SUFFIX
 
+# Seconds, thirty years: more would leave the calendar.
+_MAX_GRACE = 10**9
+
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -206,4 +209,4 @@ def choose_grace(pod: Obj, asked: int | None) -> int:
     if not spec.get("nodeName") or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return 0
     seconds = spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked
-    return 1 if seconds < 0 else int(seconds)
+    return 1 if seconds < 0 else min(int(seconds), _MAX_GRACE)

@@ -31,8 +31,8 @@ from jhaws.local.storage import Storage
 
 log = logging.getLogger(__name__)
 
-# What an image of z2jh for users runs by itself.
-SINGLEUSER_COMMAND = (sys.executable, "-m", "jupyterhub.singleuser")
+# What an image of z2jh for users runs by itself. Not `python -m`: that would import from the user's home first.
+SINGLEUSER_COMMAND = ("jupyterhub-singleuser",)
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,7 @@ class LocalCluster:
         return self._api.token
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -118,7 +114,13 @@ class LocalCluster:
                 "use a Linux machine, a virtual one or WSL."
             )
         self._take_lock()
-        settings = self._settings
+        try:
+            await self._start_parts(self._settings)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start_parts(self, settings: LocalSettings) -> None:
         self._warden = Warden(self._state_dir)
         await self._warden.start()
         # Of an earlier run that was killed; the pods themselves are gone with it.

@@ -8,12 +8,15 @@ without, and put together on the way out.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from jhaws.local.resources import Resource
 
 Obj = dict[str, Any]
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Stored(dict[str, Any]):
@@ -39,6 +42,27 @@ def clone(value: Any) -> Any:
 def dump(value: object) -> bytes:
     """Write JSON without spaces."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def load(body: bytes) -> Any:
+    """Read JSON from outside: no `NaN`, and half characters become U+FFFD, as in Go.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deep.
+    """
+    try:
+        found = json.loads(body, parse_constant=_refuse_constant)
+        if _SURROGATE.search(body):
+            # A half of a pair cannot be written as UTF-8 again; whole pairs are one character already.
+            text = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            found = json.loads(text.decode("utf-16", "replace"))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def encode_item(obj: Obj) -> bytes:

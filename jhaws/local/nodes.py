@@ -93,21 +93,12 @@ def make_node(group: LocalNodegroup, *, number: int) -> Obj:
         "ephemeral-storage": "104857600Ki",
         "pods": str(MAX_PODS),
     }
-    at = now()
     labels = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "arm64" if platform.machine() == "aarch64" else "amd64",
         NODEGROUP_LABEL: group.name,
         **group.labels,
-    }
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "message": "the processes of this machine are ready",
-        "lastHeartbeatTime": at,
-        "lastTransitionTime": at,
     }
     spec: dict[str, Any] = {"providerID": f"jhaws-local:///{name}"}
     if group.taints:
@@ -120,7 +111,7 @@ def make_node(group: LocalNodegroup, *, number: int) -> Obj:
         "status": {
             "capacity": size,
             "allocatable": dict(size),
-            "conditions": [ready],
+            "conditions": [_make_ready()],
             "addresses": [
                 {"type": "InternalIP", "address": "127.0.0.1"},
                 {"type": "Hostname", "address": name},
@@ -134,6 +125,18 @@ def make_node(group: LocalNodegroup, *, number: int) -> Obj:
                 "kernelVersion": platform.release(),
             },
         },
+    }
+
+
+def _make_ready() -> Obj:
+    at = now()
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "the processes of this machine are ready",
+        "lastHeartbeatTime": at,
+        "lastTransitionTime": at,
     }
 
 
@@ -308,7 +311,10 @@ class NodeManager:
         self._empty_timers.pop(name, None)
         node = self._nodes.get(name)
         group = self._groups.get(_group_of(node)) if node else None
-        if node is None or group is None or self._held[name] or self._count(group) <= group.nodes:
+        if node is None or group is None or self._count(group) <= group.nodes:
+            return
+        if self._held[name] or any(_holds(pod, name) for pod in self._storage.list(PODS)):
+            # The second look is for a pod that was bound this moment and not yet heard of.
             return
         self._events.record(node, "ScaleDownEmpty", f"Scale-down: removing empty node {name}")
         self._nodes.pop(name)
@@ -320,6 +326,10 @@ class NodeManager:
 
 def _group_of(node: Obj) -> str:
     return str((node["metadata"].get("labels") or {}).get(NODEGROUP_LABEL, ""))
+
+
+def _holds(pod: Obj, node: str) -> bool:
+    return pod["spec"].get("nodeName") == node and not is_finished(pod) and not is_expendable(pod)
 
 
 def is_expendable(pod: Obj) -> bool:

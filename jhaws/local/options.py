@@ -5,10 +5,10 @@ Unreadable values are refused as the API server refuses them; unknown parameters
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jhaws.local.encoding import load
 from jhaws.local.selectors import Selector, parse_selector
 from jhaws.local.statuses import BadRequest, FieldError, invalid_kind
 
@@ -167,18 +167,24 @@ def parse_dry_run(query: Mapping[str, str], kind: str) -> bool:
     return _dry_run([query["dryRun"]] if query.get("dryRun") else [], kind)
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, *, null: bool = False) -> dict[str, Any]:
     """Read a JSON object.
+
+    Args:
+        body: The JSON.
+        null: Take `null` for an empty object, as the API server does with manifests.
 
     Raises:
         BadRequest: It is none.
     """
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        found = load(body)
+    except ValueError as error:
         raise BadRequest(
             f"the object provided is unrecognized: couldn't get version/kind; json parse error: {type(error).__name__}"
         ) from error
+    if found is None and null:
+        return {}
     if not isinstance(found, dict):
         raise BadRequest("the object provided is unrecognized: couldn't get version/kind; json parse error")
     return found

@@ -62,7 +62,7 @@ def apply_strategic(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, 
     """Apply a strategic merge patch.
 
     Understands `$patch: replace`, `$patch: delete`, `$retainKeys` and `$deleteFromPrimitiveList`;
-    `$setElementOrder` is ignored, new items go to the end.
+    `$setElementOrder` is ignored.
     """
     if patch.get("$patch") == "replace":
         kept: dict[str, Any] = _without_directives(patch)
@@ -93,7 +93,7 @@ def _merge_value(field: str, old: Any, new: Any) -> Any:
     if isinstance(new, list):
         if field in _MERGED_VALUES:
             present = list(old or [])
-            return present + [item for item in new if item not in present]
+            return _order(present + [item for item in new if item not in present], present, new)
         merge_key = _find_merge_key(field, new)
         if merge_key:
             return _merge_list(old if isinstance(old, list) else [], new, merge_key)
@@ -114,18 +114,26 @@ def _maps(items: list[Any]) -> list[dict[str, Any]]:
 def _merge_list(old: list[Any], new: list[Any], merge_key: str) -> list[Any]:
     if any(item.get("$patch") == "replace" for item in _maps(new)):
         return [_without_directives(item) for item in _maps(new) if item.get("$patch") != "replace"]
-    result = list(old)
+    merged = {item.get(merge_key): item for item in _maps(old)}
     for item in _maps(new):
         name = item.get(merge_key)
-        place = next((i for i, found in enumerate(_maps(result)) if found.get(merge_key) == name), None)
         if item.get("$patch") == "delete":
-            if place is not None:
-                del result[place]
-        elif place is None:
-            result.append(apply_strategic({}, item))
+            merged.pop(name, None)
         else:
-            result[place] = apply_strategic(result[place], item)
-    return result
+            merged[name] = apply_strategic(merged.get(name, {}), item)
+    names = [[item.get(merge_key) for item in _maps(items)] for items in (old, new)]
+    return [merged[name] for name in _order(list(merged), *names)]
+
+
+def _order(names: list[Any], old: list[Any], new: list[Any]) -> list[Any]:
+    """Order merged items as the API server does: new ones come before old ones the patch does not name."""
+    patched = [name for name in new if name in names]
+    kept = [name for name in old if name in names and name not in new]
+    result = []
+    while patched and kept:
+        first = patched[0] not in old or old.index(patched[0]) < old.index(kept[0])
+        result.append((patched if first else kept).pop(0))
+    return result + patched + kept
 
 
 def _without_directives(value: Any) -> Any:

@@ -18,21 +18,23 @@ _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 REGEX = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 
+# No quantity of this world needs a larger exponent, and one would take all memory to expand.
+_MAX_EXPONENT = 30
 
-def _split(text: str) -> tuple[Decimal, bool]:
-    """Give the number, and whether it was written with a binary suffix."""
+
+def _split(text: str) -> tuple[Decimal, str]:
+    """Give the number, and how it was written: `binary`, `decimal` or `exponent`."""
     match = _PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(f"quantities must match the regular expression '{REGEX}'")
     number, suffix, exponent = Decimal(match[1]), match[2] or "", match[3]
     if exponent is not None:
-        # No quantity of this world needs more, and a larger one would take all memory to expand.
-        if abs(int(exponent[:4])) > 30:
+        if len(exponent) > 4 or abs(int(exponent)) > _MAX_EXPONENT:
             raise ValueError("unable to parse quantity's suffix")
-        return number.scaleb(int(exponent)), False
+        return number.scaleb(int(exponent)), "exponent"
     if suffix in _DECIMAL:
-        return number.scaleb(_DECIMAL[suffix]), False
-    return number * 1024 ** _BINARY.index(suffix), True
+        return number.scaleb(_DECIMAL[suffix]), "decimal"
+    return number * 1024 ** _BINARY.index(suffix), "binary"
 
 
 def parse_quantity(value: str | int | float) -> Decimal:
@@ -48,27 +50,26 @@ def parse_quantity(value: str | int | float) -> Decimal:
 
 
 def canonical(value: str | int | float) -> str:
-    """Spell a quantity as the API server stores it: no fraction, the largest fitting suffix.
+    """Spell a quantity as the API server stores it: no fraction, the largest suffix that fits.
+
+    Less than a thousandth is rounded up, as the server does with all resources.
 
     Raises:
         ValueError: It is no quantity.
     """
-    number, binary = _split(str(value))
-    if not binary or -1024 < number < 1024:
-        return _spell_decimal(number)
-    whole = int(number.to_integral_value(ROUND_CEILING))
-    power = 0
-    while power + 1 < len(_BINARY) and whole % 1024 == 0:
-        whole, power = whole // 1024, power + 1
-    return f"{whole}{_BINARY[power]}"
-
-
-def _spell_decimal(number: Decimal) -> str:
-    # Below nano is rounded up, as everything that asks for resources.
-    nanos = int(number.scaleb(9).to_integral_value(ROUND_CEILING))
-    if nanos == 0:
+    number, written = _split(str(value))
+    if written == "binary" and not -1024 < number < 1024:
+        whole = int(number.to_integral_value(ROUND_CEILING))
+        power = 0
+        while power + 1 < len(_BINARY) and whole % 1024 == 0:
+            whole, power = whole // 1024, power + 1
+        return f"{whole}{_BINARY[power]}"
+    digits = int(number.scaleb(3).to_integral_value(ROUND_CEILING))
+    if digits == 0:
         return "0"
-    exponent = -9
-    while exponent + 3 in _DECIMAL_SUFFIX and nanos % 1000 == 0:
-        nanos, exponent = nanos // 1000, exponent + 3
-    return f"{nanos}{_DECIMAL_SUFFIX[exponent]}"
+    exponent = -3
+    while exponent + 3 in _DECIMAL_SUFFIX and digits % 1000 == 0:
+        digits, exponent = digits // 1000, exponent + 3
+    if written == "exponent":
+        return f"{digits}e{exponent}" if exponent else str(digits)
+    return f"{digits}{_DECIMAL_SUFFIX[exponent]}"

@@ -27,6 +27,8 @@ _QUANTITIES = frozenset(
 _GO_TYPES = {"str": "string", "int": "int32", "float": "float64", "bool": "bool", "datetime": "Time"}
 _MODEL_OF_KIND = {"Event": "CoreV1Event"}
 
+_INT64 = 2**63
+
 # Manifests nest about ten levels; this only keeps a hostile one from exhausting the stack.
 _MAX_DEPTH = 60
 
@@ -122,7 +124,7 @@ def _is_scalar(kind: str, value: object, path: str) -> bool:
         return isinstance(value, bool)
     if kind in ("int", "float"):
         wanted = int if kind == "int" else (int, float)
-        return isinstance(value, wanted) and not isinstance(value, bool)
+        return isinstance(value, wanted) and not isinstance(value, bool) and abs(value) < _INT64
     if not isinstance(value, bool) and isinstance(value, int | float):
         return path.rpartition(".")[2] in _QUANTITIES
     return isinstance(value, str)

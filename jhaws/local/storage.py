@@ -350,8 +350,9 @@ class Storage:
         for key, resource in self._owners.owned_by(uid):
             old = self._tables[resource].objects[key]
             new = clone(old)
-            references = new["metadata"]["ownerReferences"]
-            new["metadata"]["ownerReferences"] = [ref for ref in references if ref["uid"] != uid]
+            left = [ref for ref in new["metadata"].pop("ownerReferences") if ref["uid"] != uid]
+            if left:
+                new["metadata"]["ownerReferences"] = left
             self._write(resource, key, new, previous=old)
 
     def _empty_namespace(self, name: str, old: Obj) -> Obj:

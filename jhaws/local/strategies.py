@@ -7,13 +7,12 @@ scheduler and the kubelet write to the storage directly and do not come here.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from jhaws.local import defaults, patches, schema, validation
-from jhaws.local.encoding import Obj
+from jhaws.local.encoding import Obj, load
 from jhaws.local.resources import NAMESPACES, PODS, SERVICES, Resource
-from jhaws.local.statuses import BadRequest, FieldError, Invalid, UnsupportedMedia, invalid
+from jhaws.local.statuses import BadRequest, FieldError, Invalid, UnsupportedMedia, invalid, invalid_kind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -109,8 +108,8 @@ def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str)
 
     Raises:
         UnsupportedMedia: None of the three.
-        BadRequest: The patch cannot be read, or its result has the wrong shape.
-        Invalid: A JSON patch does not fit, or the uid would change.
+        BadRequest: The patch cannot be read.
+        Invalid: A JSON patch does not fit, the result has the wrong shape, or the uid would change.
     """
     if content_type not in (MERGE, STRATEGIC, JSON_PATCH):
         raise UnsupportedMedia("415: Unsupported Media Type")
@@ -125,7 +124,11 @@ def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str)
         except patches.PatchError as error:
             # The API server does not say which operation failed.
             raise Invalid("the server rejected our request due to an error in our request") from error
-    new = schema.conform(resource, made)
+    try:
+        new = schema.conform(resource, made)
+    except BadRequest as error:
+        # The patch could be read, what it makes is wrong.
+        raise invalid_kind("", "", [FieldError.invalid("patch", patch, error.message)]) from error
     uid = new["metadata"].get("uid", old["metadata"]["uid"])
     if uid != old["metadata"]["uid"]:
         why = FieldError.invalid("metadata.uid", uid, "field is immutable")
@@ -135,8 +138,8 @@ def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str)
 
 def _read_patch(body: bytes, wanted: type) -> Any:
     try:
-        patch = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        patch = load(body)
+    except ValueError as error:
         raise BadRequest(f"error decoding patch: {type(error).__name__}") from error
     if not isinstance(patch, wanted):
         raise BadRequest(f"error decoding patch: expected a JSON {'array' if wanted is list else 'object'}")

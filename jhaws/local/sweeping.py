@@ -20,9 +20,7 @@ PASSES = 50
 PAUSE_SECONDS = 0.02
 
 
-def find_processes(
-    marker: str, *, prefix: bool = False, known: Mapping[int, bytes] | None = None
-) -> dict[int, bytes]:
+def find_processes(marker: str, *, prefix: bool = False, known: Mapping[int, bytes] | None = None) -> dict[int, bytes]:
     """Find live processes with a variable in their environment, and all their descendants.
 
     Args:

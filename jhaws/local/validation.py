@@ -205,8 +205,7 @@ def _check_immutable(resource: Resource, old: Obj, new: Obj) -> list[FieldError]
         errors.append(FieldError.invalid("type", new.get("type"), "field is immutable"))
     if resource is PVCS and _frozen_claim(old["spec"]) != _frozen_claim(new["spec"]):
         why = (
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-            "for bound claims"
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
         )
         errors.append(FieldError.forbidden("spec", why))
     if resource is SERVICES and old["spec"].get("clusterIP") != new["spec"].get("clusterIP"):

@@ -108,6 +108,8 @@ class Verbs:
         """Add an object."""
         dry_run = options.parse_dry_run(request.query, "CreateOptions")
         manifest = await read_manifest(request, target)
+        if manifest["metadata"].get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
         made = self._storage.create(target.resource, manifest, namespace=target.namespace, dry_run=dry_run)
         return respond(target.resource, made, code=201)
 

@@ -141,7 +141,9 @@ async def test_defaults_inside_containers_and_volumes(cluster: Cluster) -> None:
         (0.5, "500m"),
         ("1000m", "1"),
         ("0.1", "100m"),
-        ("1e3", "1k"),
+        ("1e3", "1e3"),
+        ("10e4", "100e3"),
+        ("1e-3", "1e-3"),
         ("1500", "1500"),
         ("12000", "12k"),
         ("0", "0"),
@@ -168,7 +170,7 @@ async def test_spelling_of_cpu(cluster: Cluster, written: Any, stored: str) -> N
         ("1G", "1G"),
         ("0.5Ki", "512"),
         ("128974848", "128974848"),
-        ("129e6", "129M"),
+        ("129e6", "129e6"),
     ],
 )
 async def test_spelling_of_memory(cluster: Cluster, written: Any, stored: str) -> None:

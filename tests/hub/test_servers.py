@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -200,3 +201,35 @@ async def test_a_pod_that_vanished_while_the_hub_was_down_is_noticed(place: Plac
     await place.hub.start()
 
     await eventually(lambda: _has_no_server(place, "gone"), what="the hub noticing")
+
+
+async def test_a_cell_runs_in_the_users_home(place: Place) -> None:
+    """A kernel answers through the proxy's websocket, and its working directory is the user's home."""
+    await place.add_user("ada")
+    if not await place.is_ready("ada"):
+        await place.start_server("ada")
+    outputs = await run_cell(place, "ada", "import os; print(os.environ['JUPYTERHUB_USER'], os.listdir())")
+
+    assert outputs.startswith("ada ")
+    assert "course" in outputs
+
+
+async def run_cell(place: Place, name: str, code: str) -> str:
+    """Start a kernel on a user's server, run `code` in it and return what it prints."""
+    url = f"{place.hub.url}user/{name}/api/kernels"
+    headers = {"Authorization": f"token {await place.token(name)}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.post(url, json={}) as response:
+            kernel = (await response.json())["id"]
+        async with http.ws_connect(f"{url}/{kernel}/channels") as socket:
+            header = {"msg_id": "1", "msg_type": "execute_request", "session": "s", "username": name, "version": "5.3"}
+            content = {"code": code, "silent": False}
+            await socket.send_json(
+                {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+            )
+            async with asyncio.timeout(60):
+                async for message in socket:
+                    reply = message.json()
+                    if reply["msg_type"] in ("stream", "error") and reply["parent_header"].get("msg_id") == "1":
+                        return str(reply["content"].get("text", reply["content"]))
+    raise AssertionError("the kernel closed its socket")

@@ -75,9 +75,7 @@ def make_user_pod(user: str, command: list[str]) -> dict:
                         {"name": "JUPYTERHUB_SERVICE_URL", "value": f"http://0.0.0.0:8888/user/{user}/"},
                     ],
                     "resources": {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {}},
-                    "volumeMounts": [
-                        {"name": "home", "mountPath": "/home/jovyan", "subPath": f"home/{user}"}
-                    ],
+                    "volumeMounts": [{"name": "home", "mountPath": "/home/jovyan", "subPath": f"home/{user}"}],
                 }
             ],
         },

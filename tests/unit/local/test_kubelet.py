@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from jhaws.local.cluster import LocalCluster
+from jhaws.local.events import follow
 from jhaws.local.kubelet import Addresses
 from jhaws.local.nodes import LocalNodegroup
 from jhaws.local.resources import CONFIGMAPS, NODES, PODS, SECRETS
-from jhaws.local.storage import NotFound
+from jhaws.local.storage import NotFound, Storage
 from tests.unit.local.pods_for_tests import (
     condition,
     create,
@@ -92,8 +93,9 @@ async def test_crash_loop(cluster: LocalCluster) -> None:
         cluster.storage,
         PODS,
         "pod",
-        lambda p: main_status(p).get("restartCount", 0) >= 2
-        and state_of(p, "waiting").get("reason") == "CrashLoopBackOff",
+        lambda p: (
+            main_status(p).get("restartCount", 0) >= 2 and state_of(p, "waiting").get("reason") == "CrashLoopBackOff"
+        ),
     )
     assert main_status(pod)["lastState"]["terminated"]["exitCode"] == 7
     event = await wait_event(cluster.storage, "pod", "BackOff")
@@ -306,7 +308,7 @@ async def test_environment_sources(cluster: LocalCluster, tmp_path: Path) -> Non
     container = {
         "env": env,
         "envFrom": [{"configMapRef": {"name": "c"}, "prefix": "P_"}],
-        "command": ["sh", "-c", f'echo "$NAME|$IP|$NODE|$BOTH|$P_K|${{MAYBE-unset}}|"\'$(BOTH)\' > {out}; sleep 1000'],
+        "command": ["sh", "-c", f"echo \"$NAME|$IP|$NODE|$BOTH|$P_K|${{MAYBE-unset}}|\"'$(BOTH)' > {out}; sleep 1000"],
     }
     create(cluster, make_pod(container=container))
     text = await wait_file(out)
@@ -340,9 +342,10 @@ async def test_readiness_and_liveness(cluster: LocalCluster, tmp_path: Path) -> 
 
 async def test_http_probe(cluster: LocalCluster) -> None:
     """An httpGet probe asks the pod's own address."""
-    server = (
-        "import os, http.server as h; h.HTTPServer((os.environ['IP'], 8888), h.SimpleHTTPRequestHandler).serve_forever()"
-    )
+    server = """
+import os, http.server as h
+h.HTTPServer((os.environ['IP'], 8888), h.SimpleHTTPRequestHandler).serve_forever()
+"""
     container = {
         "command": [sys.executable, "-c", server],
         "env": [{"name": "IP", "value": "0.0.0.0"}],
@@ -420,3 +423,121 @@ def test_addresses_are_unique() -> None:
     assert not [a for a in taken if a.startswith("127.0.") or a.endswith((".0", ".255"))]
     addresses._next -= 1
     assert addresses.take() not in taken
+
+
+async def test_working_dir(cluster: LocalCluster, tmp_path: Path) -> None:
+    """A working directory in a mount is the mount's folder, another one a folder of the container."""
+    mounted = {
+        "workingDir": "/vol/deep",
+        "command": ["sh", "-c", f"pwd > {tmp_path}/a; sleep 1000"],
+        "volumeMounts": [{"name": "v", "mountPath": "/vol"}],
+    }
+    create(cluster, make_pod("a", container=mounted, volumes=[{"name": "v", "emptyDir": {}}]))
+    assert (await wait_file(tmp_path / "a")).endswith("/volumes/v/deep\n")
+    create(cluster, make_pod("b", f"pwd > {tmp_path}/b; sleep 1000", container={"workingDir": "/srv/app"}))
+    assert (await wait_file(tmp_path / "b")).endswith("/rootfs/main/srv/app\n")
+
+
+async def test_link_to_a_pods_folder_goes_with_it(cluster: LocalCluster, tmp_path: Path) -> None:
+    """An emptyDir in the home leaves no dead link in the home."""
+    mounts = [
+        {"name": "h", "mountPath": "/home/jovyan", "subPath": "home/a"},
+        {"name": "v", "mountPath": "/home/jovyan/.cache"},
+    ]
+    volumes = [{"name": "h", "nfs": {"server": "drive", "path": "/"}}, {"name": "v", "emptyDir": {}}]
+    create(cluster, make_pod(container={"volumeMounts": mounts}, volumes=volumes))
+    await wait_for(cluster.storage, PODS, "pod", is_ready)
+    home = tmp_path / "state/nfs/drive/home/a"
+    assert (home / ".cache").is_symlink()
+    cluster.storage.delete(PODS, "default", "pod")
+    await wait_gone(cluster.storage, "pod")
+    assert list(home.iterdir()) == []
+
+
+async def test_projected_volume_and_resource_field(cluster: LocalCluster, tmp_path: Path) -> None:
+    """A projected volume joins its sources; a variable may hold the container's own limit."""
+    cluster.storage.create(CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"k": "v"}}, namespace="default")
+    field = {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}
+    sources = [
+        {"configMap": {"name": "c"}},
+        {"downwardAPI": {"items": [field]}},
+        {"serviceAccountToken": {"path": "token"}},
+    ]
+    container = {
+        "resources": {"limits": {"memory": "2Gi", "cpu": "1"}},
+        "env": [{"name": "MIB", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}}],
+        "volumeMounts": [{"name": "p", "mountPath": "/p"}],
+        "command": ["sh", "-c", f"cd /p; echo $MIB $(cat k) $(cat labels) $(cat token) > {tmp_path}/o; sleep 1000"],
+    }
+    volumes = [{"name": "p", "projected": {"sources": sources}}]
+    create(cluster, make_pod(container=container, volumes=volumes, metadata={"labels": {"a": "b"}}))
+    assert await wait_file(tmp_path / "o") == '2048 v a="b" local\n'
+
+
+async def test_failing_pre_stop_hook(cluster: LocalCluster) -> None:
+    """A failing preStop hook is an event and holds nothing up."""
+    hook = {"preStop": {"exec": {"command": ["no-such-program"]}}}
+    create(cluster, make_pod(container={"lifecycle": hook}))
+    await wait_for(cluster.storage, PODS, "pod", is_ready)
+    cluster.storage.delete(PODS, "default", "pod")
+    await wait_gone(cluster.storage, "pod")
+    assert "FailedPreStopHook" in reasons(cluster.storage, "pod")
+
+
+@pytest.mark.parametrize("hook", [{"sleep": {"seconds": 0}}, {"tcpSocket": {"port": 1}}, {"httpGet": {"port": 1}}])
+async def test_other_hooks(cluster: LocalCluster, hook: dict) -> None:
+    """A hook can sleep; one that reaches nobody fails like any other."""
+    create(cluster, make_pod(container={"lifecycle": {"postStart": hook}}, restartPolicy="Never"))
+    if "sleep" in hook:
+        await wait_for(cluster.storage, PODS, "pod", is_ready)
+    else:
+        await wait_event(cluster.storage, "pod", "FailedPostStartHook")
+
+
+async def test_stray_without_marker_goes_with_its_pod(cluster: LocalCluster, tmp_path: Path) -> None:
+    """A process that cleared its environment and left its session ends with its pod all the same."""
+    script = f"env -i setsid sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000"
+    create(cluster, make_pod(script=script))
+    pid = int(await wait_file(tmp_path / "pid"))
+    await wait_for(cluster.storage, PODS, "pod", is_ready)
+    cluster.storage.delete(PODS, "default", "pod")
+    await wait_gone(cluster.storage, "pod")
+    await until(lambda: not Path(f"/proc/{pid}/environ").exists() or "sleep" not in _name(pid))
+
+
+def _name(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return "" if text.rpartition(")")[2].split()[0] == "Z" else text
+
+
+async def test_follow_lists_again_after_a_gap() -> None:
+    """Who falls out of the history gets what is there again, and what went meanwhile as deleted."""
+    storage = Storage(history=2)
+    for name in ("stays", "goes"):
+        storage.create(CONFIGMAPS, {"metadata": {"name": name}}, namespace="default")
+    seen: list[tuple[str, str]] = []
+    done = asyncio.Event()
+
+    def on_change(kind: str, obj: dict) -> None:
+        seen.append((kind, obj["metadata"]["name"]))
+        if obj["metadata"]["name"] == "last":
+            done.set()
+        if kind == "DELETED":
+            raise ValueError("one bad object")
+
+    task = asyncio.create_task(follow(storage, CONFIGMAPS, on_change))
+    await asyncio.sleep(0)
+    storage.delete(CONFIGMAPS, "default", "goes")
+    for number in range(9):
+        storage.create(CONFIGMAPS, {"metadata": {"name": f"c{number}"}}, namespace="default")
+    storage.create(CONFIGMAPS, {"metadata": {"name": "last"}}, namespace="default")
+    async with asyncio.timeout(10):
+        await done.wait()
+    task.cancel()
+    names = [name for _, name in seen]
+    assert ("DELETED", "goes") in seen
+    assert names.count("stays") == 2
+    assert {f"c{n}" for n in range(9)} <= set(names)
