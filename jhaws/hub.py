@@ -229,6 +229,8 @@ def _add_placeholder(app: Any, chart: Chart) -> None:
     environment = {
         "JHAWS_NAMESPACE": namespace,
         "JHAWS_HUB_ID": hub_id(namespace, app.base_url),
+        # In a cluster the host name is that of the pod, and the hub's pod is its placeholders' owner.
+        "JHAWS_HUB_POD": os.environ.get("HOSTNAME", "") if "KUBERNETES_SERVICE_HOST" in os.environ else "",
         "JHAWS_NODEGROUPS": json.dumps({name: _node_choice(group) for name, group in nodegroups.items()}),
         **{name: os.environ[name] for name in KUBERNETES_ENVIRONMENT if name in os.environ},
     }

@@ -216,7 +216,7 @@ def ensure_course(state: Path) -> str:
     course = state / "course.git"
     if not (course / ".git").exists():
         cell = {"cell_type": "markdown", "id": "welcome", "metadata": {}, "source": WELCOME}
-        code = {
+        code: dict[str, Any] = {
             "cell_type": "code",
             "execution_count": None,
             "id": "first",

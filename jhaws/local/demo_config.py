@@ -14,7 +14,7 @@ from jhaws.hub import configure
 
 demo = json.loads(os.environ["JHAWS_DEMO"])
 state = Path(demo["state"])
-c = get_config()
+c = get_config()  # type: ignore[name-defined]
 
 # --- one machine instead of a cluster -----------------------------------------------------------------------------
 c.JupyterHub.bind_url = f"http://127.0.0.1:{demo['port']}"

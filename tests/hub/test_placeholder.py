@@ -126,7 +126,7 @@ async def cluster(kubeconfig: Path) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def running_service(
-    cluster: Cluster, tmp_path: Path, *, hub: str = "hub1", **options: Any
+    cluster: Cluster, tmp_path: Path, *, hub: str = "hub1", hub_pod: str = "", **options: Any
 ) -> AsyncIterator[Service]:
     """Run the service with these options until the block ends; it must end cleanly."""
     options = {"priority_class": cluster.priority_class, "cpu_cores": 0.1, "every": 5} | options
@@ -136,6 +136,7 @@ async def running_service(
         "KUBECONFIG": str(cluster.kubeconfig),
         "JHAWS_NAMESPACE": cluster.namespace,
         "JHAWS_HUB_ID": hub,
+        "JHAWS_HUB_POD": hub_pod,
         "JHAWS_NODEGROUPS": json.dumps(NODEGROUPS),
         "JHAWS_SERVICE_CONFIG": json.dumps(options),
     }
@@ -310,3 +311,22 @@ async def test_an_unknown_nodegroup_is_said_and_the_others_are_kept(cluster: Clu
         await cluster.wait_for_pods(1)
 
         assert service.log().count("names the nodegroup 'jhgup'") == 1
+
+
+async def test_placeholders_go_with_the_hubs_own_pod(cluster: Cluster, tmp_path: Path) -> None:
+    """The hub's pod owns them, so a hub that is uninstalled leaves no pod behind that costs money."""
+    spec = {"containers": [{"name": "hub", "image": "hub"}], "nodeSelector": {"nowhere": "x"}}
+    hub_pod = await cluster.core.create_namespaced_pod(cluster.namespace, {"metadata": {"name": "hub-1"}, "spec": spec})
+    async with running_service(cluster, tmp_path, seats=1, hub_pod="hub-1"):
+        pods = await cluster.wait_for_pods(2)
+    owners = [(each.kind, each.name, each.uid) for pod in pods for each in pod.metadata.owner_references]
+
+    assert owners == [("Pod", "hub-1", hub_pod.metadata.uid)] * 2
+
+
+async def test_a_hub_that_is_no_pod_keeps_placeholders_all_the_same(cluster: Cluster, tmp_path: Path) -> None:
+    """Where the hub's host name is no pod of the namespace, the pods have no owner."""
+    async with running_service(cluster, tmp_path, seats=1, hub_pod="not-there"):
+        pods = await cluster.wait_for_pods(2)
+
+    assert [pod.metadata.owner_references for pod in pods] == [None, None]

@@ -2,7 +2,8 @@
 
 Every round begins with what the API server has, so nothing is remembered that could be wrong, and two processes or
 a restart do no harm that the next round does not mend. A placeholder that gave way is replaced at once and waits
-for room: that is what makes an autoscaler start the next node. When the process ends its placeholders stay.
+for room: that is what makes an autoscaler start the next node. When the process ends its placeholders stay, until
+the hub's pod is gone: it is their owner, so no uninstalled or reconfigured hub leaves pods that cost money.
 What is missing (PriorityClass, rights, a cluster) is said in one sentence, and asked again every 5 minutes.
 """
 
@@ -22,6 +23,7 @@ from jhaws.services.placeholder.seats import (
     Pod,
     find_unknown,
     get_nodegroup,
+    make_owned,
     make_placeholder_pod,
     make_seats,
     make_selector,
@@ -47,10 +49,16 @@ class Goal:
     seats: Mapping[str, int]
     manifests: Mapping[str, Pod]
     every: int
+    hub_pod: str = ""
 
 
 def make_goal(
-    settings: JhawsPlaceholder, nodegroups: Mapping[str, Nodegroup], *, hub_id: str, namespace: str
+    settings: JhawsPlaceholder,
+    nodegroups: Mapping[str, Nodegroup],
+    *,
+    hub_id: str,
+    namespace: str,
+    hub_pod: str = "",
 ) -> tuple[Goal, list[str]]:
     """Put together what is to be kept, with a sentence for everything that stays off.
 
@@ -59,6 +67,7 @@ def make_goal(
         nodegroups: The configured nodegroups.
         hub_id: The hub whose pods these are, a label value.
         namespace: The namespace of the users' pods.
+        hub_pod: The hub's own pod, "" where it runs in none.
     """
     seats = make_seats(settings, nodegroups)
     remarks = [
@@ -81,12 +90,18 @@ def make_goal(
         seats=seats,
         manifests={name: make_placeholder_pod(settings, nodegroups.get(name), hub_id=hub_id) for name in seats},
         every=settings.every,
+        hub_pod=hub_pod,
     )
     return goal, remarks
 
 
-async def keep_once(pods: PlaceholderPods, goal: Goal) -> tuple[Plan, str]:
+async def keep_once(pods: PlaceholderPods, goal: Goal, owner: Pod | None = None) -> tuple[Plan, str]:
     """Make the pods what they should be, once.
+
+    Args:
+        pods: The API.
+        goal: What is to be kept.
+        owner: v1 OwnerReference for new pods, None for none.
 
     Returns:
         What was planned, and the resource version from which to watch.
@@ -106,7 +121,7 @@ async def keep_once(pods: PlaceholderPods, goal: Goal) -> tuple[Plan, str]:
         if name in problems:
             continue
         try:
-            await pods.create(manifest)
+            await pods.create(make_owned(manifest, owner) if owner else manifest)
             created[name] += 1
         except TryAgainError as problem:
             problems[name] = problem
@@ -132,7 +147,8 @@ async def keep(goal: Goal, environ: Mapping[str, str]) -> None:
                 selector=make_selector(goal.hub_id),
                 priority_class=goal.priority_class,
             )
-            todo, version = await keep_once(pods, goal)
+            owner = await pods.fetch_owner(goal.hub_pod) if goal.seats else None
+            todo, version = await keep_once(pods, goal, owner)
             if not goal.seats:
                 return OFF_SECONDS
             if todo.failed:
@@ -165,6 +181,7 @@ async def main(environ: Mapping[str, str] = os.environ) -> None:
         read_environment_nodegroups(environ),
         hub_id=read_required(environ, "JHAWS_HUB_ID"),
         namespace=read_required(environ, "JHAWS_NAMESPACE"),
+        hub_pod=environ.get("JHAWS_HUB_POD", ""),
     )
     for remark in remarks:
         log.info("%s", remark)

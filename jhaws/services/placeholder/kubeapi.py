@@ -2,7 +2,7 @@
 
 It owns the client and turns every refusal into one sentence with its next step (`explain`). What an operator has
 to mend is asked again every 5 minutes, what mends itself after a back-off. It needs no more rights than z2jh's
-Role gives the hub: list, watch, create and delete pods. Which pods there should be is decided in `seats`.
+Role gives the hub: get, list, watch, create and delete pods. Which pods there should be is decided in `seats`.
 """
 
 import json
@@ -55,7 +55,7 @@ def explain(error: client.ApiException, doing: str, *, namespace: str, priority_
     elif status in (401, 403):
         text = (
             f"No placeholders are kept, because the hub's ServiceAccount may not {doing} in namespace "
-            f"{namespace!r} ({status}); give it a Role with list, watch, create and delete of pods."
+            f"{namespace!r} ({status}); give it a Role with get, list, watch, create and delete of pods."
         )
     else:
         text = (
@@ -97,6 +97,32 @@ class PlaceholderPods:
             )
             listing = await _read_json(response)
         return Listing(tuple(listing["items"]), listing["metadata"]["resourceVersion"])
+
+    async def fetch_owner(self, name: str) -> dict[str, Any] | None:
+        """Fetch the reference that makes the hub's own pod the owner of its placeholders.
+
+        Args:
+            name: The hub's pod, "" where the hub runs in none.
+
+        Returns:
+            v1 OwnerReference, None where there is no such pod in this namespace.
+
+        Raises:
+            TryAgainError: The API server does not answer, or refuses.
+        """
+        if not name:
+            return None
+        async with self._explained("get pods"):
+            try:
+                response = await self._core.read_namespaced_pod(
+                    name, self._namespace, _preload_content=False, _request_timeout=REQUEST_TIMEOUT_SECONDS
+                )
+                uid = (await _read_json(response))["metadata"]["uid"]
+            except client.ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+        return {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}
 
     async def create(self, manifest: Pod) -> None:
         """Create one pod.

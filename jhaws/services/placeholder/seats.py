@@ -98,6 +98,11 @@ def make_placeholder_pod(settings: JhawsPlaceholder, group: Nodegroup | None, *,
     }
 
 
+def make_owned(manifest: Pod, owner: Pod) -> dict[str, Any]:
+    """Return a manifest whose pod Kubernetes deletes when `owner`, a v1 OwnerReference, is gone."""
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [dict(owner)]}}
+
+
 def plan(existing: Iterable[Pod], wanted: Mapping[str, int], manifests: Mapping[str, Pod]) -> Plan:
     """Decide what must be created and deleted, so that each nodegroup has exactly its seats.
 
