@@ -1,5 +1,6 @@
 """A small Kubernetes on one machine, for the demo and the tests; never the default anywhere else.
 
-The API server begins at `apiserver`, its objects live in `storage`; `scheduler`, `kubelet` and `nodes` work on that
-storage, and `cluster` puts them together. Loopback only: whoever reaches it starts processes as its user.
+`api` is the API server and its objects, `scheduling` the scheduler and the nodes, `kubelet` runs pods as processes;
+they meet in the storage of `api` and nowhere else, and `cluster` puts them together. `demo` runs a hub on it. Loopback
+only: whoever reaches it starts processes as its user.
 """

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from jhaws.errors import LocalError
-from jhaws.local.apiserver import ApiServer
-from jhaws.local.claims import Claims
-from jhaws.local.containers import Warden
-from jhaws.local.kubelet import BACKOFF_SECONDS, Kubelet
-from jhaws.local.nodes import LocalNodegroup, NodeManager
-from jhaws.local.scheduler import Scheduler
-from jhaws.local.storage import Storage
+from jhaws.local.api.apiserver import ApiServer
+from jhaws.local.api.storage import Storage
+from jhaws.local.kubelet.claims import Claims
+from jhaws.local.kubelet.containers import Warden
+from jhaws.local.kubelet.kubelet import BACKOFF_SECONDS, Kubelet
+from jhaws.local.scheduling.nodes import LocalNodegroup, NodeManager
+from jhaws.local.scheduling.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from typing import Any
 import aiohttp
 
 from ..errors import LocalError
+from .api.resources import PRIORITYCLASSES
 from .cluster import LocalCluster, LocalSettings
-from .nodes import LocalNodegroup
-from .resources import PRIORITYCLASSES
+from .scheduling.nodes import LocalNodegroup
 
 MARKER = ".jhaws-demo"  # `--fresh` deletes no folder without it
 CONFIG = Path(__file__).with_name("demo_config.py")
@@ -241,7 +241,9 @@ def ensure_course(state: Path) -> str:
 
 def _git(folder: Path, *arguments: str) -> None:
     try:
-        subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, timeout=60)  # noqa: S603, S607  # fixed arguments
+        subprocess.run(
+            ["git", "-C", str(folder), *arguments], check=True, capture_output=True, timeout=60
+        )  # fixed arguments
     except FileNotFoundError as error:
         raise LocalError("git is not installed, and the demo's course is a git repository. Install git.") from error
     except subprocess.SubprocessError as error:

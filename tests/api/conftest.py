@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from kubernetes_asyncio import client, config
 
-from jhaws.local.apiserver import ApiServer, write_kubeconfig
-from jhaws.local.storage import Storage
+from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
+from jhaws.local.api.storage import Storage
 from tests.api.cluster import Cluster, eventually
 
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from jhaws.errors import LocalError
-from jhaws.local.apiserver import ApiServer, write_kubeconfig
-from jhaws.local.resources import PODS
-from jhaws.local.storage import Storage
+from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
+from jhaws.local.api.resources import PODS
+from jhaws.local.api.storage import Storage
 
 POD = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
 

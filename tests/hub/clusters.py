@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from jhaws.local.api.resources import PODS, PRIORITYCLASSES
 from jhaws.local.cluster import LocalCluster, LocalSettings
-from jhaws.local.nodes import LocalNodegroup
-from jhaws.local.resources import PODS, PRIORITYCLASSES
+from jhaws.local.scheduling.nodes import LocalNodegroup
 
 from .hubs import RunningHub, Session, eventually, read_json, running_hub
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jhaws.local.nodes import LocalNodegroup
-from jhaws.local.resources import PODS
+from jhaws.local.api.resources import PODS
+from jhaws.local.scheduling.nodes import LocalNodegroup
 
 from .clusters import Place, hub_on_cluster
 from .hubs import eventually

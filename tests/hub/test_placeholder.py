@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 from kubernetes_asyncio import client, config
 
-from jhaws.local.apiserver import ApiServer, write_kubeconfig
-from jhaws.local.scheduler import Scheduler
-from jhaws.local.storage import Storage
+from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
+from jhaws.local.api.storage import Storage
+from jhaws.local.scheduling.scheduler import Scheduler
 from tests.hub.hubs import eventually
 
 NODEGROUPS = {

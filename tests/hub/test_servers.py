@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from jhaws.local.resources import PODS
+from jhaws.local.api.resources import PODS
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster, make_course
 from .hubs import eventually

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jhaws.local.api.resources import EVENTS, PODS, PRIORITYCLASSES, Resource
+from jhaws.local.api.storage import Storage
 from jhaws.local.cluster import LocalCluster, LocalSettings
-from jhaws.local.nodes import LocalNodegroup, make_node
-from jhaws.local.placement import NodeState
-from jhaws.local.resources import EVENTS, PODS, PRIORITYCLASSES, Resource
-from jhaws.local.storage import Storage
+from jhaws.local.scheduling.nodes import LocalNodegroup, make_node
+from jhaws.local.scheduling.placement import NodeState
 
 Obj = dict[str, Any]
 

@@ -16,9 +16,9 @@ from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client.api_client import ApiClient
 
 from jhaws.errors import LocalError
+from jhaws.local.api.resources import PODS
 from jhaws.local.cluster import LocalCluster
-from jhaws.local.nodes import LocalNodegroup
-from jhaws.local.resources import PODS
+from jhaws.local.scheduling.nodes import LocalNodegroup
 from tests.unit.local.pods_for_tests import (
     create,
     is_ready,
@@ -220,7 +220,7 @@ RUNNER = """
 import asyncio, sys
 from pathlib import Path
 from jhaws.local.cluster import LocalCluster, LocalSettings
-from jhaws.local.resources import PODS
+from jhaws.local.api.resources import PODS
 
 async def main():
     async with LocalCluster(LocalSettings(state_dir=Path(sys.argv[1]))) as cluster:
@@ -252,9 +252,9 @@ async def test_killed_cluster_leaves_nobody(tmp_path: Path) -> None:
 
 
 async def test_run_from_the_command_line(tmp_path: Path) -> None:
-    """`python -m jhaws.local` prints the kubeconfig, and ends with SIGTERM and code 0."""
+    """`jhaws local` prints the kubeconfig, and ends with SIGTERM and code 0."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "jhaws.local", str(tmp_path), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "jhaws", "local", "--state", str(tmp_path), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with asyncio.timeout(20):

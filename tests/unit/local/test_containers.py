@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from jhaws.local import sweeping
-from jhaws.local.containers import Launch, StartError, Warden, read_tail, start_process
-from jhaws.local.environment import (
+from jhaws.local.kubelet import sweeping
+from jhaws.local.kubelet.containers import Launch, StartError, Warden, read_tail, start_process
+from jhaws.local.kubelet.environment import (
     choose_command,
     make_base_environment,
     make_rewriter,
     replace_any_host,
     rewrite_environment,
 )
-from jhaws.local.volumes import Mount
+from jhaws.local.kubelet.volumes import Mount
 from tests.unit.local.pods_for_tests import until
 
 IP = "127.16.0.9"

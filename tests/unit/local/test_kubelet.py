@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from jhaws.local.api.events import follow
+from jhaws.local.api.resources import CONFIGMAPS, NODES, PODS, SECRETS
+from jhaws.local.api.storage import NotFound, Storage
 from jhaws.local.cluster import LocalCluster
-from jhaws.local.events import follow
-from jhaws.local.kubelet import Addresses
-from jhaws.local.nodes import LocalNodegroup
-from jhaws.local.resources import CONFIGMAPS, NODES, PODS, SECRETS
-from jhaws.local.storage import NotFound, Storage
+from jhaws.local.kubelet.kubelet import Addresses
+from jhaws.local.scheduling.nodes import LocalNodegroup
 from tests.unit.local.pods_for_tests import (
     condition,
     create,

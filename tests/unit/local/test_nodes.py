@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from jhaws.errors import ConfigError
+from jhaws.local.api.resources import NODES, PODS
 from jhaws.local.cluster import LocalCluster
-from jhaws.local.nodes import LocalNodegroup, make_node
-from jhaws.local.resources import NODES, PODS
+from jhaws.local.scheduling.nodes import LocalNodegroup, make_node
 from tests.unit.local.pods_for_tests import (
     create,
     is_ready,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jhaws.local.patches import PatchError, apply_json, apply_merge, apply_strategic
+from jhaws.local.api.patches import PatchError, apply_json, apply_merge, apply_strategic
 
 
 @pytest.mark.parametrize(

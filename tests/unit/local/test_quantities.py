@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from jhaws.local.quantities import canonical, parse_quantity
+from jhaws.local.api.quantities import canonical, parse_quantity
 
 
 @pytest.mark.parametrize(

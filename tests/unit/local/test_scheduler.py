@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from jhaws.local.affinity import matches_expression
+from jhaws.local.api.resources import EVENTS, NODES, PODS, PVCS
 from jhaws.local.cluster import LocalCluster
-from jhaws.local.nodes import LocalNodegroup
-from jhaws.local.placement import choose_node, pod_requests
-from jhaws.local.resources import EVENTS, NODES, PODS, PVCS
-from jhaws.local.scheduler import choose_victims
+from jhaws.local.scheduling.affinity import matches_expression
+from jhaws.local.scheduling.nodes import LocalNodegroup
+from jhaws.local.scheduling.placement import choose_node, pod_requests
+from jhaws.local.scheduling.scheduler import choose_victims
 from tests.unit.local.pods_for_tests import (
     condition,
     create,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jhaws.local.resources import EVENTS, PODS, SECRETS
-from jhaws.local.selectors import parse_selector
-from jhaws.local.statuses import BadRequest
+from jhaws.local.api.resources import EVENTS, PODS, SECRETS
+from jhaws.local.api.selectors import parse_selector
+from jhaws.local.api.statuses import BadRequest
 
 
 def matches(labels: dict[str, str], selector: str) -> bool:

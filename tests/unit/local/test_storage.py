@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jhaws.local.resources import (
+from jhaws.local.api.resources import (
     CONFIGMAPS,
     NAMESPACES,
     NODES,
@@ -19,7 +19,7 @@ from jhaws.local.resources import (
     SERVICEACCOUNTS,
     SERVICES,
 )
-from jhaws.local.storage import Conflict, Event, Forbidden, Gone, Invalid, NotFound, Storage
+from jhaws.local.api.storage import Conflict, Event, Forbidden, Gone, Invalid, NotFound, Storage
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -272,7 +272,7 @@ def test_refused_object_leaves_nothing(storage: Storage) -> None:
 
 def test_generated_names_run_out(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """If every generated name is taken, the answer is a conflict, not an endless loop."""
-    monkeypatch.setattr("jhaws.local.admission.secrets.choice", lambda letters: letters[0])
+    monkeypatch.setattr("jhaws.local.api.admission.secrets.choice", lambda letters: letters[0])
     storage.create(CONFIGMAPS, {"metadata": {"generateName": "x-"}})
     with pytest.raises(Conflict, match='configmaps "x-bbbbb" already exists'):
         storage.create(CONFIGMAPS, {"metadata": {"generateName": "x-"}})

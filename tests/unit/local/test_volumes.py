@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from jhaws.local.claims import is_match
+from jhaws.local.api.resources import CONFIGMAPS, PODS, PVCS, PVS, SECRETS
+from jhaws.local.api.storage import Storage
 from jhaws.local.cluster import LocalCluster
-from jhaws.local.folders import OutsideError, ensure_inside, path_parts
-from jhaws.local.resources import CONFIGMAPS, PODS, PVCS, PVS, SECRETS
-from jhaws.local.storage import Storage
-from jhaws.local.volumes import MountError, Volumes, expand
+from jhaws.local.kubelet.claims import is_match
+from jhaws.local.kubelet.folders import OutsideError, ensure_inside, path_parts
+from jhaws.local.kubelet.volumes import MountError, Volumes, expand
 from tests.unit.local.pods_for_tests import (
     create,
     is_ready,

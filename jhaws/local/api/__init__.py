@@ -1,0 +1,1 @@
+"""The Kubernetes API: objects, their rules, and the server that speaks HTTP."""

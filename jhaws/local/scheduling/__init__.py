@@ -1,0 +1,1 @@
+"""Which node a pod runs on, and how many nodes there are."""
