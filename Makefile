@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## Run a real JupyterHub on this machine; DEMO_OPTIONS="--po
 install: $(VENV)/.test ## Install jhaws, its tests' tools and configurable-http-proxy into the virtual environment
 
 test: $(VENV)/.test ## Run every test that needs no cluster; TESTS=tests/unit for some of them
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 lint: $(VENV)/.test ## Check style, types and import rules
 	@$(BIN)/ruff check .

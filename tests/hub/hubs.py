@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import re
 import secrets
 import signal
@@ -22,6 +23,8 @@ from typing import Any
 import aiohttp
 
 START_SECONDS = 60  # a hub on a busy two-core machine takes 3-10 s
+
+FIRST_PORT, PORTS_PER_WORKER = 18000, 1500  # below 32768, where Linux begins to give out ports by itself
 
 BASE_CONFIG = """
 import os, sys
@@ -54,12 +57,21 @@ configure(c)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different TCP ports of 127.0.0.1 that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return `count` different TCP ports of 127.0.0.1 that are free.
+
+    They lie below the range from which the kernel gives out ports, in a part that is this test process's own: a
+    port that is free now is still free when the hub takes it, whatever other processes do.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker * PORTS_PER_WORKER
+    found: list[int] = []
+    for port in random.sample(range(first, first + PORTS_PER_WORKER), PORTS_PER_WORKER):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} free ports from {first} on")
 
 
 async def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "the condition") -> Any:
