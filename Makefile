@@ -11,7 +11,7 @@ TESTS ?= tests/unit tests/api tests/hub
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test lint docs format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -29,6 +29,11 @@ lint: $(VENV)/.test ## Check style, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -4
+
+docs: $(VENV)/.test ## Build the documentation into docs/_build/html
+	@$(PIP) install --editable '.[docs]'
+	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/sphinx-build -q -n -W -b html docs docs/_build/html && echo "docs/_build/html/index.html"
 
 format: $(VENV)/.test ## Format the code
 	@$(BIN)/ruff check --fix .

@@ -30,7 +30,7 @@ def log_in(browser: Any, url: str, name: str, password: str) -> Any:
 
 
 def main(url: str, state: Path) -> None:
-    """Take all pictures."""
+    """Take all pictures; ada must have no server yet."""
     passwords = json.loads((state / "passwords.json").read_text())
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:
@@ -49,11 +49,17 @@ def main(url: str, state: Path) -> None:
         ada.get_by_role("button", name="Start").click()
         ada.locator(".jp-DirListing-itemText", has_text="course").wait_for()
         ada.goto(f"{url}/user/ada/lab/tree/course/Welcome.ipynb")
-        ada.get_by_role("button", name="No", exact=True).click()
-        ada.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
-        ada.locator(".jp-CodeCell").first.click()
+        ada.get_by_role("button", name="No", exact=True).click()  # the makers' news
+        # The notebook's own indicator says "idle" before there is a kernel; running a cell then opens a dialog.
+        ada.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        ada.locator(".jp-Notebook .jp-CodeCell").first.click()
         ada.keyboard.press("Control+Enter")
         ada.locator(".jp-OutputArea-output", has_text="Hello from ada").wait_for()
+        ada.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        ada.keyboard.press("Control+s")
+        ada.locator(".jp-mod-dirty").first.wait_for(state="detached")
+        ada.get_by_text("Saving completed").wait_for(state="hidden")
+        ada.mouse.move(700, 500)  # no tooltip
         ada.screenshot(path=IMAGES / "demo.png")
         browser.close()
 
