@@ -8,30 +8,17 @@ container makes the home first and gives it to the user, once. Nothing here read
 from __future__ import annotations
 
 import re
-import string
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
 from ..names import folder_path
 from .records import Reader, applies_to, describe, entries
+from .templates import USER_FIELDS, template_fields
 
 VOLUME = "jhaws-nfs"
 INIT_CONTAINER = "jhaws-home"
 INIT_MOUNT = "/jhaws-nfs"
-# Fields of KubeSpawner's templates that differ for every two users and are safe in a path.
-USER_FIELDS = frozenset(
-    {
-        "username",
-        "escaped_username",
-        "safe_username",
-        "user_server",
-        "safe_user_server",
-        "escaped_user_server",
-    }
-)
-SERVER_FIELDS = frozenset({"servername", "safe_servername", "escaped_servername", "hubnamespace", "namespace"})
-
 # $1 folder, $2 uid, $3 gid. Only root can give a folder away; elsewhere the folder is the user's already.
 PREPARE_HOME = """\
 set -eu
@@ -119,17 +106,7 @@ def check_home_template(template: str) -> str:
         ConfigError: It holds no field of the user, an unsafe field, or is no relative path.
     """
     option = "JhawsSpawner.nfs_home"
-    try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-    except ValueError as error:
-        raise ConfigError(
-            f"{option} must be a template such as 'home/{{escaped_username}}', got {template!r}: {error}."
-        ) from error
-    if unsafe := fields - USER_FIELDS - SERVER_FIELDS:
-        raise ConfigError(
-            f"{option} may use the fields {', '.join(sorted(USER_FIELDS | SERVER_FIELDS))}, got "
-            f"{{{min(unsafe)}}}. Write home/{{escaped_username}}: a raw name may hold a slash."
-        )
+    fields = template_fields(option, template, example="home/{escaped_username}")
     if not fields & USER_FIELDS:
         raise ConfigError(
             f"{option} must name the user, or all users share one home; got {template!r}. "

@@ -8,13 +8,12 @@ so nobody can choose a name that turns into another role's.
 from __future__ import annotations
 
 import re
-import string
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
-from .homes import SERVER_FIELDS, USER_FIELDS
 from .records import Reader, applies_to, describe, entries
+from .templates import template_fields
 
 ROLE_ANNOTATION = "iam.amazonaws.com/role"
 SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -49,23 +48,8 @@ def _read_row(place: str, entry: Any) -> RoleRow:
     role, account = reader.text("role", ""), reader.text("service_account", "")
     if bool(role) == bool(account):
         raise ConfigError(f"{place} must have either role or service_account, got {describe(entry)}.")
-    for template in filter(None, (role, account)):
-        _check_fields(place, template)
+    template_fields(f"{place}.{'role' if role else 'service_account'}", role or account, example="{username}-role")
     return RoleRow(role=role, service_account=account, groups=reader.names("groups"))
-
-
-def _check_fields(place: str, template: str) -> None:
-    try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-    except ValueError as error:
-        raise ConfigError(
-            f"{place} must be a template such as '{{username}}-role', got {template!r}: {error}."
-        ) from error
-    if unsafe := fields - USER_FIELDS - SERVER_FIELDS:
-        raise ConfigError(
-            f"{place} may use the fields {', '.join(sorted(USER_FIELDS | SERVER_FIELDS))}, got "
-            f"{{{min(unsafe)}}}. Write {{username}}: it is escaped."
-        )
 
 
 def role_for(rows: tuple[RoleRow, ...], member_of: frozenset[str]) -> RoleRow | None:

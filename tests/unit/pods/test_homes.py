@@ -88,7 +88,7 @@ def test_a_home_template_names_the_user_by_an_escaped_field(template: str) -> No
     [
         ("home", "must name the user, or all users share one home"),
         ("home/{servername}", "must name the user"),
-        ("home/{unescaped_username}", "a raw name may hold a slash"),
+        ("home/{unescaped_username}", "its field is escaped"),
         ("home/{userid}", "may use the fields"),  # SQLite gives the number of a deleted user to the next one
         ("home/{username.__class__}", "may use the fields"),
         ("home/{", "must be a template"),

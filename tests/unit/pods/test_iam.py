@@ -24,7 +24,7 @@ def test_the_first_row_that_applies_counts() -> None:
     [
         ({}, r"iam_roles\[0\] must have either role or service_account"),
         ({"role": "a", "service_account": "b"}, "must have either role or service_account"),
-        ({"role": "{unescaped_username}"}, r"got \{unescaped_username\}. Write \{username\}: it is escaped"),
+        ({"role": "{unescaped_username}"}, r"role may use .* got \{unescaped_username\}. Write \{username\}-role"),
         ({"role": "{username"}, "must be a template"),
         ({"roles": "a"}, "has no field 'roles'. Did you mean 'role'"),
         ({"role": 5}, "role must be text, got int 5"),
