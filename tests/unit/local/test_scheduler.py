@@ -22,6 +22,7 @@ from tests.unit.local.pods_for_tests import (
     placed,
     reasons,
     wait_event,
+    wait_file,
     wait_for,
     wait_gone,
 )
@@ -253,8 +254,9 @@ async def test_finished_pods_hold_nothing(cluster: LocalCluster) -> None:
 async def test_preemption_is_graceful(cluster: LocalCluster, tmp_path: Path) -> None:
     """A victim gets its SIGTERM and its events, and its room is kept for the pod it went for."""
     out = tmp_path / "out"
-    script = f"trap 'echo bye > {out}; exit 0' TERM; while :; do sleep 0.01; done"
+    script = f"trap 'echo bye > {out}; exit 0' TERM; echo ready > {out}; while :; do sleep 0.01; done"
     create(cluster, make_pod("victim", script, priority=-10, container=cores("2")))
+    await wait_file(out)
     await wait_for(cluster.storage, PODS, "victim", is_ready)
     create(cluster, make_pod("vip", priority=10, container=cores("2")))
     create(cluster, make_pod("late", priority=5, container=cores("2")))
