@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,12 +38,14 @@ def make_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="run a real JupyterHub on this machine", description=run_demo.__doc__)
     demo.description = "Run JupyterHub with jhaws on an embedded Kubernetes; Ctrl-C stops everything it started."
-    demo.add_argument("--port", type=int, default=8000, help="port of the hub on 127.0.0.1 (default: 8000)")
+    demo.add_argument(
+        "--port", type=int, default=8000, help="port of the hub on 127.0.0.1, 0 for any free one (default: 8000)"
+    )
     add_state(demo, "demo-state")
     demo.add_argument("--fresh", action="store_true", help="begin with an empty folder: no users, no homes")
     demo.add_argument(
         "--cull-after",
-        type=int,
+        type=read_seconds,
         default=1200,
         metavar="SECONDS",
         help="stop a server after this many idle seconds (default: 1200)",
@@ -55,6 +58,17 @@ def make_parser() -> argparse.ArgumentParser:
     add_state(local, "local-state")
     local.set_defaults(run=local_command)
     return parser
+
+
+def read_seconds(text: str) -> int:
+    """Read a number of seconds from the command line; at least 1.
+
+    Raises:
+        ArgumentTypeError: It is something else.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of seconds, at least 1, got {text!r}")
+    return int(text)
 
 
 def add_state(parser: argparse.ArgumentParser, default: str) -> None:
@@ -70,11 +84,20 @@ def add_state(parser: argparse.ArgumentParser, default: str) -> None:
 
 def demo_command(options: argparse.Namespace) -> None:
     """Run `jhaws demo`."""
-    print(f"jhaws {__version__} demo", flush=True)
+    say(f"jhaws {__version__} demo")
     wanted = DemoOptions(
         state=options.state, port=options.port, fresh=options.fresh, cull_after_seconds=options.cull_after
     )
-    asyncio.run(run_demo(wanted, say=lambda line: print(line, flush=True)))
+    asyncio.run(run_demo(wanted, say=say))
+
+
+def say(line: str) -> None:
+    """Print a line at once, and go on where nobody reads any more, as after `jhaws demo | head`."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        # Or Python complains at its end about what it could not write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def local_command(options: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
 """`jhaws demo`: a real JupyterHub on this machine, with everything jhaws does, in one folder.
 
 It starts the embedded cluster in this process and, below it, JupyterHub with its proxy and services, as it is run on
-a real cluster; `demo_config` is its configuration. Ctrl-C stops what was started here and nothing else. The folder
-keeps homes, the hub's database and the passwords, so the next start is the same hub again.
+a real cluster; `demo_config` is its configuration. Ctrl-C stops what was started here and nothing else; so does the
+cluster's warden when this process is killed. The folder (`demo_folder`) keeps homes, the hub's database and the
+passwords, so the next start is the same hub again.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
+import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -27,21 +27,16 @@ import aiohttp
 from ..errors import LocalError
 from .api.resources import PRIORITYCLASSES
 from .cluster import LocalCluster, LocalSettings
+from .demo_folder import claimed_folder, empty_folder, ensure_course, ensure_passwords
+from .kubelet.containers import CLUSTER_VARIABLE, Warden
 from .scheduling.nodes import LocalNodegroup
 
-MARKER = ".jhaws-demo"  # `--fresh` deletes no folder without it
 CONFIG = Path(__file__).with_name("demo_config.py")
 HUB_START_SECONDS = 90.0
 HUB_STOP_SECONDS = 15.0
-# Words that are easy to say to a class and to type.
-WORDS = "amber birch cedar delta ember fjord grove hazel iris jade karst lotus maple nectar opal pine quartz river"
-
-WELCOME = """\
-# Welcome
-
-This notebook came from the course repository. jhaws pulled it when your server started, and it will never
-overwrite what you change in it.
-"""
+NOT_FOR_THE_HUB = re.compile(r"(JUPYTER|KUBE|JHAWS).*|(?i:(http|https|all)_proxy)")
+# The colours of the proxy's log.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class DemoOptions:
 
     Attributes:
         state: Folder that keeps everything.
-        port: TCP port of the hub on 127.0.0.1.
+        port: TCP port of the hub on 127.0.0.1; 0 takes any free one.
         fresh: Whether to begin with an empty folder.
         cull_after_seconds: Idle time after which a server is stopped.
     """
@@ -59,6 +54,24 @@ class DemoOptions:
     port: int = 8000
     fresh: bool = False
     cull_after_seconds: int = 1200
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The hub's TCP ports on 127.0.0.1: what people open, the hub's own, the proxy's API."""
+
+    public: int
+    hub: int
+    proxy: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was found out before the start: the proxy's program, the ports, the mark of this run's processes."""
+
+    proxy: str
+    ports: Ports
+    run_id: str
 
 
 def nodegroups() -> tuple[LocalNodegroup, ...]:
@@ -94,14 +107,36 @@ async def run_demo(options: DemoOptions, *, say: Callable[[str], None] = print) 
     Raises:
         LocalError: A port is used, a program is missing, the folder is somebody else's, or the hub does not start.
     """
+    stop = watch_signals()
+    proxy = find_proxy()
+    with claimed_folder(options.state) as state:
+        # It kills what an earlier demo on this folder left when it was killed, before the port is looked at.
+        warden = Warden(state)
+        await warden.start()
+        try:
+            ports = choose_ports(options.port)
+            if options.fresh:
+                empty_folder(state)
+            say(f"  Folder      {state}")
+            await _run_on(state, options, Setting(proxy, ports, warden.run_id), stop=stop, say=say)
+        finally:
+            await warden.stop()
+    say(f"Stopped. Homes and the hub's database stay in {state}; the same command starts it again.")
+
+
+def watch_signals() -> asyncio.Event:
+    """Return an event that Ctrl-C, SIGTERM and the end of the terminal set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    check_port(options.port)
-    proxy = find_proxy()
-    state = prepare_state(options)
-    say(f"  Folder      {state}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _run_on(
+    state: Path, options: DemoOptions, setting: Setting, *, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
     settings = LocalSettings(state_dir=state / "cluster", nodegroups=nodegroups())
     async with LocalCluster(settings) as cluster:
         ensure_priority_class(cluster)
@@ -109,19 +144,19 @@ async def run_demo(options: DemoOptions, *, say: Callable[[str], None] = print) 
         course = await asyncio.to_thread(ensure_course, state)
         say("  Course      a git repository with one notebook")
         words = ensure_passwords(state)
-        values = demo_values(options, state=state, proxy=proxy, course=course, passwords=words)
-        async with running_hub(state, values, kubeconfig=cluster.kubeconfig) as hub:
-            await wait_for_hub(hub, state, port=options.port, stop=stop)
-            if stop.is_set():
-                return
-            say("  JupyterHub  runs, with its proxy, the culler and the placeholder service")
-            say(welcome(options.port, words, kubeconfig=cluster.kubeconfig))
+        environment = make_environment(cluster.kubeconfig, setting, demo_values(options, state, setting, course, words))
+        async with running_hub(state, environment) as hub:
+            await wait_for_hub(hub, state, ports=setting.ports, stop=stop)
+            if not stop.is_set():
+                say("  JupyterHub  runs, with its proxy, the culler and the placeholder service")
+                say(welcome(setting.ports.public, words, state=state, kubeconfig=cluster.kubeconfig))
             await wait_for_end(hub, state, stop)
+            if not stop.is_set():
+                say("\nJupyterHub was shut down in its admin panel.")
             say("\nStopping the hub, its servers and the cluster ...")
-    say(f"Stopped. Homes and the hub's database stay in {state}; the same command starts it again.")
 
 
-def welcome(port: int, passwords: dict[str, str], *, kubeconfig: Path) -> str:
+def welcome(port: int, passwords: dict[str, str], *, state: Path, kubeconfig: Path) -> str:
     """Return what a person needs to know to use the hub."""
     return f"""
   Open          http://127.0.0.1:{port}
@@ -130,25 +165,36 @@ def welcome(port: int, passwords: dict[str, str], *, kubeconfig: Path) -> str:
   Everybody else is added by the admin in the admin panel and logs in with
   Password      {passwords["user"]}
 
+  Log           {state / "hub.log"}
   kubectl       KUBECONFIG={kubeconfig}
   Ctrl-C stops it all."""
 
 
-def check_port(port: int) -> None:
-    """Refuse a TCP port of 127.0.0.1 that something else uses.
+def choose_ports(public: int) -> Ports:
+    """Return the hub's three TCP ports of 127.0.0.1, of which nobody uses one.
+
+    Args:
+        public: The one that people open; 0 takes any free one.
 
     Raises:
-        LocalError: It is used, or this user may not use it.
+        LocalError: Something uses it, or this user may not use it, or it is no port.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise LocalError(
-                f"The hub cannot use port {port} of 127.0.0.1: {error}. Stop what uses it, or choose another: "
-                "jhaws demo --port 8001."
-            ) from error
+    another = "choose another: jhaws demo --port 8001."
+    if not 0 <= public <= 65535:
+        raise LocalError(f"The hub's port must be from 0 to 65535, got {public}; {another}")
+    with contextlib.ExitStack() as stack:
+        chosen = []
+        for port in (public, 0, 0):
+            probe = stack.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise LocalError(
+                    f"The hub cannot use port {port} of 127.0.0.1 ({error.strerror}): stop what uses it, or {another}"
+                ) from error
+            chosen.append(probe.getsockname()[1])
+    return Ports(*chosen)
 
 
 def find_proxy() -> str:
@@ -171,85 +217,6 @@ def search_path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
-def prepare_state(options: DemoOptions) -> Path:
-    """Make the demo's folder, empty it when that was asked for, and return its absolute path.
-
-    Raises:
-        LocalError: It is a file, or a folder that the demo did not make.
-    """
-    state = options.state.expanduser().resolve()
-    ours = (state / MARKER).exists()
-    if state.exists() and not ours and (not state.is_dir() or any(state.iterdir())):
-        raise LocalError(
-            f"{state} is there and was not made by `jhaws demo`, so it is left alone. Choose another folder: "
-            "jhaws demo --state FOLDER."
-        )
-    if options.fresh and ours:
-        shutil.rmtree(state)
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (state / MARKER).touch()
-    return state
-
-
-def ensure_passwords(state: Path) -> dict[str, str]:
-    """Return the demo's passwords, `{"admin": ..., "user": ...}`, made at the first start and kept."""
-    path = state / "passwords.json"
-    if path.exists():
-        kept: dict[str, str] = json.loads(path.read_text())
-        return kept
-    words = WORDS.split()
-    made = {
-        "admin": secrets.token_hex(16),  # 32 characters, as JupyterHub demands of an admin's password
-        "user": "-".join(secrets.choice(words) for _ in range(4)),
-    }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(made))
-    return made
-
-
-def ensure_course(state: Path) -> str:
-    """Make the course's git repository where it is missing and return its URL.
-
-    Raises:
-        LocalError: git is not installed or failed.
-    """
-    course = state / "course.git"
-    if not (course / ".git").exists():
-        cell = {"cell_type": "markdown", "id": "welcome", "metadata": {}, "source": WELCOME}
-        code: dict[str, Any] = {
-            "cell_type": "code",
-            "execution_count": None,
-            "id": "first",
-            "metadata": {},
-            "outputs": [],
-            "source": "import os\n\nprint('Hello from', os.environ['JUPYTERHUB_USER'])",
-        }
-        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-        notebook = {
-            "cells": [cell, code],
-            "metadata": {"kernelspec": kernel},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        course.mkdir(exist_ok=True)
-        (course / "Welcome.ipynb").write_text(json.dumps(notebook, indent=1))
-        identity = ["-c", "user.name=jhaws demo", "-c", "user.email=demo@example.org"]
-        for command in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-q", "-m", "Welcome"]):
-            _git(course, *command)
-    return f"file://{course}"
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    try:
-        subprocess.run(
-            ["git", "-C", str(folder), *arguments], check=True, capture_output=True, timeout=60
-        )  # fixed arguments
-    except FileNotFoundError as error:
-        raise LocalError("git is not installed, and the demo's course is a git repository. Install git.") from error
-    except subprocess.SubprocessError as error:
-        raise LocalError(f"git could not make the demo's course in {folder}: {error}. Try --fresh.") from error
-
-
 def ensure_priority_class(cluster: LocalCluster) -> None:
     """Make the PriorityClass of placeholder pods, as z2jh does with scheduling.podPriority.enabled."""
     cluster.storage.create(
@@ -263,20 +230,15 @@ def ensure_priority_class(cluster: LocalCluster) -> None:
 
 
 def demo_values(
-    options: DemoOptions, *, state: Path, proxy: str, course: str, passwords: dict[str, str]
+    options: DemoOptions, state: Path, setting: Setting, course: str, passwords: dict[str, str]
 ) -> dict[str, Any]:
     """Return what `demo_config` reads from the environment variable JHAWS_DEMO."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        hub_port, proxy_port = (each.getsockname()[1] for each in sockets)
     return {
         "state": str(state),
-        "port": options.port,
-        "hub_port": hub_port,
-        "proxy_port": proxy_port,
-        "proxy": proxy,
+        "port": setting.ports.public,
+        "hub_port": setting.ports.hub,
+        "proxy_port": setting.ports.proxy,
+        "proxy": setting.proxy,
         "course": course,
         "admin_password": passwords["admin"],
         "user_password": passwords["user"],
@@ -284,18 +246,28 @@ def demo_values(
     }
 
 
-@contextlib.asynccontextmanager
-async def running_hub(
-    state: Path, values: dict[str, Any], *, kubeconfig: Path
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run JupyterHub until the block ends, then stop it and what it started."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "KUBE"))},
+def make_environment(kubeconfig: Path, setting: Setting, values: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of the hub: this process's, without what belongs to another hub or cluster.
+
+    Proxies go too: everything is on this machine, and Kubernetes' client would look for the cluster through them.
+    """
+    kept = {name: value for name, value in os.environ.items() if not NOT_FOR_THE_HUB.fullmatch(name)}
+    return {
+        **kept,
         "PATH": search_path(),
         "JHAWS_DEMO": json.dumps(values),
         "KUBECONFIG": str(kubeconfig),
+        CLUSTER_VARIABLE: setting.run_id,
     }
-    with open(state / "hub.log", "ab") as log:  # noqa: ASYNC230  # a local file, before anything else runs
+
+
+@contextlib.asynccontextmanager
+async def running_hub(state: Path, environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run JupyterHub until the block ends, then stop it and what it started."""
+    path = state / "hub.log"
+    if path.exists():
+        path.replace(state / "hub.previous.log")
+    with open(path, "ab") as log:  # noqa: ASYNC230  # a local file, before anything else runs
         hub = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -312,11 +284,11 @@ async def running_hub(
     try:
         yield hub
     finally:
-        await stop_hub(hub, state)
+        await stop_hub(hub)
 
 
-async def stop_hub(hub: asyncio.subprocess.Process, state: Path) -> None:
-    """Stop the hub, which stops its proxy and services; kill what does not listen."""
+async def stop_hub(hub: asyncio.subprocess.Process) -> None:
+    """Stop the hub, which stops its proxy and services; what is left of a hub that was killed, the warden kills."""
     if hub.returncode is None:
         hub.terminate()
         with contextlib.suppress(TimeoutError):
@@ -324,12 +296,9 @@ async def stop_hub(hub: asyncio.subprocess.Process, state: Path) -> None:
     if hub.returncode is None:
         hub.kill()
         await hub.wait()
-    # A hub that was killed leaves its proxy; the services notice by themselves that their hub is gone.
-    with contextlib.suppress(OSError, ValueError):
-        os.kill(int((state / "proxy.pid").read_text()), signal.SIGTERM)
 
 
-async def wait_for_hub(hub: asyncio.subprocess.Process, state: Path, *, port: int, stop: asyncio.Event) -> None:
+async def wait_for_hub(hub: asyncio.subprocess.Process, state: Path, *, ports: Ports, stop: asyncio.Event) -> None:
     """Return when the hub answers through its proxy, or when `stop` is set.
 
     Raises:
@@ -337,34 +306,47 @@ async def wait_for_hub(hub: asyncio.subprocess.Process, state: Path, *, port: in
     """
     deadline = asyncio.get_running_loop().time() + HUB_START_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
-        while not stop.is_set():
-            if hub.returncode is not None:
-                raise LocalError(f"JupyterHub ended at its start. {last_lines(state)}")
-            if asyncio.get_running_loop().time() > deadline:
-                raise LocalError(f"JupyterHub does not answer after {HUB_START_SECONDS:.0f} s. {last_lines(state)}")
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with http.get(f"http://127.0.0.1:{port}/hub/health") as response:
-                    if response.status == 200:
-                        return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.1)
+        # The hub itself first: before it is there, its proxy logs every question as an error.
+        for port in (ports.hub, ports.public):
+            while not stop.is_set() and not await _answers(http, f"http://127.0.0.1:{port}/hub/health"):
+                if hub.returncode is not None:
+                    raise LocalError(f"JupyterHub ended at its start; --fresh would begin anew. {last_lines(state)}")
+                if asyncio.get_running_loop().time() > deadline:
+                    raise LocalError(f"JupyterHub does not answer after {HUB_START_SECONDS:.0f} s. {last_lines(state)}")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 0.1)
+
+
+async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 async def wait_for_end(hub: asyncio.subprocess.Process, state: Path, stop: asyncio.Event) -> None:
-    """Wait until somebody stops the demo.
+    """Wait until somebody stops the demo or shuts down the hub.
 
     Raises:
-        LocalError: The hub ended by itself.
+        LocalError: The hub ended otherwise.
     """
     waits = [asyncio.create_task(hub.wait(), name="hub"), asyncio.create_task(stop.wait(), name="stop")]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    if not stop.is_set():
-        raise LocalError(f"JupyterHub ended by itself. {last_lines(state)}")
+    if stop.is_set() or hub.returncode == 0:
+        return
+    if hub.returncode is not None and hub.returncode < 0:
+        raise LocalError(
+            f"JupyterHub was killed by {signal.Signals(-hub.returncode).name}, so the demo ended. Start it again with "
+            f"the same command; what the hub said is in {state / 'hub.log'}."
+        )
+    raise LocalError(f"JupyterHub ended by itself with exit code {hub.returncode}. {last_lines(state)}")
 
 
 def last_lines(state: Path) -> str:
     """Return the end of the hub's log as part of an error."""
-    lines = (state / "hub.log").read_text(errors="replace").splitlines()[-15:]
+    text = COLOURS.sub("", (state / "hub.log").read_text(errors="replace"))
+    lines = text.splitlines()[-15:]
     return f"The end of {state / 'hub.log'}:\n" + "\n".join(f"    {line}" for line in lines)

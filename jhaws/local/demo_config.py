@@ -23,9 +23,12 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{demo['proxy_port']}"
 c.ConfigurableHTTPProxy.command = [demo["proxy"]]
 c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
 c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+c.JupyterHub.upgrade_db = True  # a folder of JupyterHub 5 goes on with 6; JupyterHub keeps a copy of the old one
 c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 c.JupyterHub.cleanup_servers = False  # the embedded cluster ends them
+# Servers and proxy tell of activity often enough for `--cull-after 60`; the default is 300 s each.
 c.JupyterHub.last_activity_interval = 30
+c.KubeSpawner.environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": "30"}
 c.KubeSpawner.namespace = "default"
 c.KubeSpawner.image = "jhaws/demo:1"
 c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
