@@ -142,7 +142,7 @@ class LocalCluster:
             scale_down_seconds=settings.scale_down_seconds,
         )
         claims = Claims(self.storage, self._state_dir)
-        self._api.log_reader = kubelet.read_log
+        self._api.log_finder = kubelet.find_log
         await self._api.start(port=settings.port)
         claims.ensure_default_class()
         nodes.create_nodes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,8 @@ from typing import Any
 import aiohttp
 from kubernetes_asyncio import client
 from kubernetes_asyncio.client.exceptions import ApiException
+
+from jhaws.local.api.apiserver import ApiServer
 
 # Seconds any single condition may take; far more than it ever does.
 PATIENCE = 20
@@ -155,3 +158,11 @@ async def eventually(check: Callable[[], Awaitable[Any]]) -> Any:
         while not (found := await check()):
             await asyncio.sleep(0.05)
     return found
+
+
+def trust(server: ApiServer) -> ssl.SSLContext:
+    """Trust what an embedded server's kubeconfig says, as strictly as Python 3.13 and newer do by default."""
+    data = server.make_kubeconfig()["clusters"][0]["cluster"]["certificate-authority-data"]
+    context = ssl.create_default_context(cadata=base64.b64decode(data).decode())
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context

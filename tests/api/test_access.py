@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
+import socket
+import ssl
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +19,7 @@ from jhaws.errors import LocalError
 from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
 from jhaws.local.api.resources import PODS
 from jhaws.local.api.storage import Storage
+from tests.api.cluster import trust
 
 POD = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
 
@@ -29,9 +34,9 @@ async def server() -> AsyncIterator[ApiServer]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A plain HTTP client."""
-    async with aiohttp.ClientSession() as session:
+async def session(server: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client that trusts the server."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust(server))) as session:
         yield session
 
 
@@ -93,7 +98,8 @@ async def test_without_token_nothing_is_done(server: ApiServer, session: aiohttp
 )
 async def test_web_page_cannot_rebind_its_name(server: ApiServer, host: str, code: int) -> None:
     """A browser that a web page led to 127.0.0.1 sends the page's host, and is refused even with the token."""
-    reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+    address = server.url.removeprefix("https://").split(":")
+    reader, writer = await asyncio.open_connection(*address, ssl=trust(server))
     request = f"GET /api HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer the-token\r\nConnection: close\r\n\r\n"
     writer.write(request.encode())
     async with asyncio.timeout(10):
@@ -128,7 +134,12 @@ async def test_kubeconfig_is_for_its_owner_only(server: ApiServer, tmp_path: Pat
     assert [entry.name for entry in tmp_path.iterdir()] == ["kubeconfig"]
     config = json.loads(path.read_text())
     assert config["users"][0]["user"] == {"token": "the-token"}
-    assert config["clusters"][0]["cluster"] == {"server": server.url}
+    assert config["clusters"][0]["cluster"]["server"] == server.url
+    assert (
+        "PRIVATE KEY"
+        not in base64.b64decode(config["clusters"][0]["cluster"].pop("certificate-authority-data")).decode()
+    )
+    assert list(config["clusters"][0]["cluster"]) == ["server"]
     assert config["contexts"][0]["context"]["namespace"] == "here"
 
 
@@ -192,6 +203,30 @@ async def test_hostile_bodies_are_answered(server: ApiServer, session: aiohttp.C
         await response.json()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"containerStatuses": [{"restartCount": 1, "lastState": {"terminated": {"finishedAt": "x"}}}]},
+        {"containerStatuses": [{}, None], "initContainerStatuses": [{}], "conditions": [{}]},
+        {"containerStatuses": [{"state": {"terminated": {}}, "lastState": {}}], "podIP": 0},
+        {"containerStatuses": [{"lastState": {"terminated": {"finishedAt": "2020-01-01"}}}]},
+    ],
+)
+async def test_odd_status_does_not_break_the_table(
+    server: ApiServer, session: aiohttp.ClientSession, change: dict[str, object]
+) -> None:
+    """Whatever a client writes as status, `kubectl get pods` goes on for all pods."""
+    server.storage.create(PODS, POD)
+    headers = {"Authorization": "Bearer the-token"}
+    url = f"{server.url}/api/v1/namespaces/default"
+    patch = {**headers, "Content-Type": "application/merge-patch+json"}
+    async with session.patch(f"{url}/pods/one/status", json={"status": change}, headers=patch) as response:
+        assert response.status in (200, 400, 422)
+    table = {**headers, "Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    async with session.get(f"{url}/pods", headers=table) as response:
+        assert len((await response.json())["rows"]) == 1
+
+
 async def test_endless_grace_is_cut(server: ApiServer, session: aiohttp.ClientSession) -> None:
     """A grace period beyond the calendar does not break the delete."""
     spec = {**POD["spec"], "nodeName": "n", "terminationGracePeriodSeconds": 2**62}
@@ -232,11 +267,9 @@ async def test_old_version_is_gone(server: ApiServer, session: aiohttp.ClientSes
         assert response.status == 410
 
 
-async def test_stop_ends_watches(session: aiohttp.ClientSession) -> None:
+async def test_stop_ends_watches(server: ApiServer, session: aiohttp.ClientSession) -> None:
     """Stopping the server ends its watches at once, as ended answers."""
-    server = ApiServer(Storage(), token="t")
-    await server.start()
-    headers = {"Authorization": "Bearer t"}
+    headers = {"Authorization": "Bearer the-token"}
     url = f"{server.url}/api/v1/pods"
     async with session.get(url, headers=headers, params={"watch": "1"}) as response:
         async with asyncio.timeout(10):
@@ -256,28 +289,62 @@ async def test_left_watch_is_forgotten(server: ApiServer, session: aiohttp.Clien
             await asyncio.sleep(0.01)
 
 
-async def test_log_comes_from_the_kubelet(server: ApiServer, session: aiohttp.ClientSession) -> None:
-    """The log of a running pod is what the log reader gives, as a tail or followed to the pod's end."""
-    lines = [b"one\n", b"two\n"]
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+async def test_name_of_the_server_is_checked(server: ApiServer, name: str) -> None:
+    """The certificate is for the names of loopback, so a client that checks names, as all do, is content."""
+    port = int(server.url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust(server), server_hostname=name)
+    writer.close()
 
-    async def read(namespace: str, pod: str, container: str, tail: int | None) -> bytes:
-        assert (namespace, pod, container) == ("default", "one", "a")
-        return b"".join(lines if tail is None else lines[-tail:] if tail else [])
 
-    server.log_reader = read
-    spec = {**POD["spec"], "nodeName": "n"}
-    server.storage.create(PODS, {**POD, "spec": spec})
-    headers = {"Authorization": "Bearer the-token"}
-    url = f"{server.url}/api/v1/namespaces/default/pods/one/log"
-    for params, text in (({}, "one\ntwo\n"), ({"tailLines": "1"}, "two\n"), ({"limitBytes": "2"}, "on")):
-        async with session.get(url, headers=headers, params=params) as response:
-            assert await response.text() == text
+async def test_other_authorities_are_not_trusted(server: ApiServer) -> None:
+    """A program that took the port of a stopped server cannot pass for it: each start has an authority of its own."""
+    port = int(server.url.rpartition(":")[2])
+    other = ApiServer(Storage())
+    await other.start()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncio.open_connection("127.0.0.1", port, ssl=trust(other))
+    await other.stop()
 
-    params = {"follow": "true", "tailLines": "1"}
-    async with session.get(url, headers=headers, params=params) as response:
-        assert await response.content.readline() == b"two\n"
-        lines.append(b"three\n")
-        assert await response.content.readline() == b"three\n"
-        lines.append(b"end\n")
-        server.storage.modify(PODS, "default", "one", lambda pod: pod["status"].update(phase="Succeeded"))
-        assert await response.read() == b"end\n"
+
+async def test_plain_http_gets_nothing(server: ApiServer) -> None:
+    """A token sent without TLS gets no answer of the API, and the server goes on."""
+    address = server.url.removeprefix("https://").split(":")
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET /api HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-token\r\n\r\n")
+    async with asyncio.timeout(10):
+        try:
+            answer = await reader.read()
+        except ConnectionResetError:
+            answer = b""
+    writer.close()
+
+    assert b"HTTP" not in answer
+    _, writer = await asyncio.open_connection(*address, ssl=trust(server))
+    writer.close()
+
+
+async def test_silent_connections_do_not_hold_the_stop(server: ApiServer) -> None:
+    """Somebody who connects and says nothing, before or after the handshake, does not keep the server from ending."""
+    address = server.url.removeprefix("https://").split(":")
+    with socket.create_connection((address[0], int(address[1]))) as silent:
+        _, writer = await asyncio.open_connection(*address, ssl=trust(server))
+        async with asyncio.timeout(10):
+            await server.stop()
+        assert silent.fileno() >= 0
+    writer.close()
+    with pytest.raises(OSError):  # noqa: PT011 - any refusal will do
+        await asyncio.open_connection(*address)
+
+
+async def test_no_key_in_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting leaves no file behind: neither where temporary files go nor where the program runs, nor an open one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server = ApiServer(Storage())
+    await server.start()
+    open_files = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    await server.stop()
+
+    assert list(tmp_path.iterdir()) == []
+    assert [name for name in open_files if "jhaws" in name and "memfd" in name] == []

@@ -1,13 +1,15 @@
-"""The Kubernetes API of the embedded cluster: HTTP on loopback, behind a token.
+"""The Kubernetes API of the embedded cluster: HTTPS on loopback, behind a token.
 
 Whoever may create pods here starts processes as the user who runs the demo. So the server listens on loopback
 only, wants a token on every request (other users of the machine can connect too), and refuses foreign Host headers
-(a web page that rebinds its name to 127.0.0.1 reaches loopback as well). `ApiServer` owns the socket and the
-kubeconfig; requests go by their path (`paths`) to the handlers in `verbs`, `streaming` and `podverbs`.
+(a web page that rebinds its name to 127.0.0.1 reaches loopback as well). `ApiServer` owns the socket, its
+`certificates` and the kubeconfig; requests go by their path (`paths`) to the handlers in `verbs`, `streaming`,
+`podverbs` and `podlogs`.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import json
@@ -20,9 +22,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from jhaws.errors import LocalError
-from jhaws.local.api import discovery, options
+from jhaws.local.api import discovery, openapi, options
+from jhaws.local.api.certificates import LOOPBACK_NAMES, make_certificates, make_server_context
 from jhaws.local.api.paths import Target, parse_path
-from jhaws.local.api.podverbs import LogReader, PodVerbs
+from jhaws.local.api.podlogs import LogFinder, PodLogs
+from jhaws.local.api.podverbs import PodVerbs
+from jhaws.local.api.reviews import REVIEWS, make_review
 from jhaws.local.api.statuses import (
     Forbidden,
     MethodNotAllowed,
@@ -31,7 +36,7 @@ from jhaws.local.api.statuses import (
     make_status,
 )
 from jhaws.local.api.streaming import Streamer
-from jhaws.local.api.verbs import MAX_BODY, Verbs, respond_json
+from jhaws.local.api.verbs import MAX_BODY, Verbs, read_body, respond_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,19 +53,21 @@ _OPEN_PATHS = ("/healthz", "/livez", "/readyz")
 _STOP_SECONDS = 2
 
 
-def make_kubeconfig(url: str, token: str, *, namespace: str = "default") -> dict[str, Any]:
+def make_kubeconfig(url: str, token: str, *, authority: bytes, namespace: str = "default") -> dict[str, Any]:
     """Build a kubeconfig for the embedded cluster.
 
     Args:
-        url: Where the server listens, for example `http://127.0.0.1:6443`.
+        url: Where the server listens, for example `https://127.0.0.1:6443`.
         token: Its token.
+        authority: The certificate, as PEM, that vouches for the server.
         namespace: What commands without a namespace are about.
     """
     name = "jhaws-local"
+    trusted = base64.b64encode(authority).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "clusters": [{"name": name, "cluster": {"server": url, "certificate-authority-data": trusted}}],
         "users": [{"name": name, "user": {"token": token}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
         "current-context": name,
@@ -89,6 +96,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _require_method(request: web.Request, method: str) -> None:
+    if request.method != method:
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
 class ApiServer:
     """Serves a storage as a Kubernetes API.
 
@@ -99,29 +111,32 @@ class ApiServer:
     Attributes:
         token: The token.
         url: Where the server listens; empty before `start`.
+        authority: The certificate, as PEM, that clients have to trust; of the last `start`.
     """
 
     def __init__(self, storage: Storage, token: str = "") -> None:
         self.storage = storage
         self.token = token or secrets.token_urlsafe(32)
         self.url = ""
+        self.authority = b""
         self._verbs = Verbs(storage)
         self._streamer = Streamer(storage)
         self._pods = PodVerbs(storage)
+        self._logs = PodLogs(storage)
         self._runner: web.AppRunner | None = None
 
     @property
-    def log_reader(self) -> LogReader | None:
-        """Reads what a container wrote; the kubelet sets it."""
-        return self._pods.log_reader
+    def log_finder(self) -> LogFinder | None:
+        """Tells where a container's log is; the kubelet sets it."""
+        return self._logs.log_finder
 
-    @log_reader.setter
-    def log_reader(self, reader: LogReader | None) -> None:
-        self._pods.log_reader = reader
+    @log_finder.setter
+    def log_finder(self, finder: LogFinder | None) -> None:
+        self._logs.log_finder = finder
 
     def make_kubeconfig(self, *, namespace: str = "default") -> dict[str, Any]:
         """Build the kubeconfig of this server, once it is started."""
-        return make_kubeconfig(self.url, self.token, namespace=namespace)
+        return make_kubeconfig(self.url, self.token, authority=self.authority, namespace=namespace)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen.
@@ -138,13 +153,14 @@ class ApiServer:
                 f"The embedded cluster listens on loopback only, because whoever reaches it starts processes "
                 f"as you; host is {host!r}: use 127.0.0.1."
             )
+        certificates = make_certificates({*LOOPBACK_NAMES, host})
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
         # A watch whose client left must end, not wait for the next change.
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=_STOP_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=make_server_context(certificates)).start()
         except OSError as error:
             await runner.cleanup()
             raise LocalError(
@@ -153,11 +169,13 @@ class ApiServer:
             ) from error
         self._runner = runner
         bound = runner.addresses[0][1]
-        self.url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        self.authority = certificates.authority
+        self.url = f"https://[{host}]:{bound}" if ":" in host else f"https://{host}:{bound}"
 
     async def stop(self) -> None:
-        """End all watches, and listen no more; safe to call twice."""
+        """End all watches and followed logs, and listen no more; safe to call twice."""
         self._streamer.close()
+        self._logs.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -192,11 +210,16 @@ class ApiServer:
         path = request.rel_url.raw_path
         if path in _OPEN_PATHS:
             return web.Response(text="ok")
+        if path == openapi.ROOT_V2 and "protobuf" in request.headers.get("Accept", ""):
+            return web.Response(body=openapi.PROTOBUF_V2, content_type=openapi.PROTOBUF_V2_TYPE)
         document = discovery.make_document(path)
         if document is not None:
-            if request.method != "GET":
-                raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            _require_method(request, "GET")
             return respond_json(document)
+        if path in REVIEWS:
+            _require_method(request, "POST")
+            review = make_review(path, await read_body(request), content_type=request.content_type)
+            return respond_json(review, code=201)
         if not path.startswith("/api/") and path.split("/")[1:3] not in discovery.GROUP_PATHS:
             return web.Response(text="404 page not found\n", status=404)
         target = parse_path(path)
@@ -231,7 +254,7 @@ class ApiServer:
             ("status", "PATCH"): verbs.patch,
             ("binding", "POST"): self._pods.bind,
             ("eviction", "POST"): self._pods.evict,
-            ("log", "GET"): self._pods.log,
+            ("log", "GET"): self._logs.log,
         }.get((target.subresource, method))
         if found is None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jhaws.local.api.resources import PODS, RESOURCES, Resource
+from jhaws.local.api import openapi, reviews
+from jhaws.local.api.resources import PODS, RESOURCES, SERVICES, Resource
 
 # The version whose behaviour the embedded cluster follows.
 KUBERNETES_VERSION = ("1", "35")
@@ -52,6 +53,9 @@ def _make_entries(resource: Resource) -> list[dict[str, Any]]:
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
+    if resource in (PODS, SERVICES):
+        # What `kubectl get all` means.
+        entry["categories"] = ["all"]
     entries = [entry]
     below = [(f"{resource.plural}/status", resource.kind, ("get", "patch", "update"))]
     for name, kind, verbs in [*(below if resource.has_status else ()), *(_POD_PATHS if resource is PODS else ())]:
@@ -90,7 +94,7 @@ def _make_documents() -> dict[str, dict[str, Any]]:
         "/apis": {
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": [_make_group(group) for group in groups],
+            "groups": [*(_make_group(group) for group in groups), reviews.make_group()],
         },
     }
     for group in groups:
@@ -101,6 +105,8 @@ def _make_documents() -> dict[str, dict[str, Any]]:
         }
     for resource in RESOURCES:
         documents[resource.base_path] = _make_resource_list(resource.group, resource.version)
+    path, documents[path] = reviews.make_resource_list()
+    documents |= openapi.make_documents()
     documents[""] = {"paths": sorted([*documents, "/healthz", "/livez", "/readyz"])}
     return documents
 

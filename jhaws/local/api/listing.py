@@ -13,7 +13,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jhaws.local.api.encoding import Obj, dump, encode_object, make_head
+from jhaws.local.api.encoding import Obj, dump
 from jhaws.local.api.resources import Resource
 from jhaws.local.api.statuses import BadRequest, Gone, Timeout
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jhaws.local.api.options import ListOptions
     from jhaws.local.api.selectors import Selector
     from jhaws.local.api.storage import Storage
+    from jhaws.local.api.views import View
     from jhaws.local.api.watching import Event
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -129,7 +130,7 @@ def make_line(kind: str, body: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
 
 
-def make_event_line(resource: Resource, event: Event, *, namespace: str, selector: Selector) -> bytes | None:
+def make_event_line(view: View, event: Event, *, namespace: str, selector: Selector) -> bytes | None:
     """Build the line that shows a change to one reader, or none if it does not concern him.
 
     An object that leaves the reader's selection is shown as deleted, one that enters as added.
@@ -137,24 +138,24 @@ def make_event_line(resource: Resource, event: Event, *, namespace: str, selecto
     if namespace and event.object["metadata"].get("namespace") != namespace:
         return None
     if not selector:
-        return make_line(event.type, encode_object(resource, event.object))
+        return make_line(event.type, view.encode(event.object))
     before = event.previous is not None and selector.matches(event.previous)
     after = event.type != "DELETED" and selector.matches(event.object)
     if after:
         kind = "MODIFIED" if before else "ADDED"
-        return make_line(kind, encode_object(resource, event.object))
+        return make_line(kind, view.encode(event.object))
     if not before or event.previous is None:
         return None
     if event.type == "DELETED":
-        return make_line("DELETED", encode_object(resource, event.object))
+        return make_line("DELETED", view.encode(event.object))
     # The last state the reader knew, with the version of the change that took it out of sight.
     meta = {**event.previous["metadata"], "resourceVersion": str(event.resource_version)}
-    return make_line("DELETED", encode_object(resource, {**event.previous, "metadata": meta}))
+    return make_line("DELETED", view.encode({**event.previous, "metadata": meta}))
 
 
-def make_bookmark(resource: Resource, revision: int, *, initial_end: bool = False) -> bytes:
+def make_bookmark(view: View, revision: int, *, initial_end: bool = False) -> bytes:
     """Build the line that only tells how far the reader has come."""
     meta: dict[str, Any] = {"resourceVersion": str(revision)}
     if initial_end:
         meta["annotations"] = {INITIAL_EVENTS_END: "true"}
-    return make_line("BOOKMARK", make_head(resource) + dump({"metadata": meta})[1:])
+    return make_line("BOOKMARK", view.encode_bookmark(meta))

@@ -10,6 +10,7 @@ from jhaws.local.api.statuses import NotFound
 
 _BY_PATH = {(resource.base_path, resource.plural): resource for resource in RESOURCES}
 _POD_SUBRESOURCES = frozenset({"binding", "eviction", "log"})
+_STREAMS = frozenset({"attach", "exec", "portforward"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def parse_path(path: str) -> Target:
     length = 2 if parts[0] == "api" else 3
     base, rest = "/" + "/".join(parts[:length]), parts[length:]
     watch = rest[:1] == ["watch"]
+    if base == PODS.base_path and rest[0:1] + rest[2:3] == ["namespaces", "pods"] and rest[4:] and rest[4] in _STREAMS:
+        raise NotFound(
+            f"the embedded cluster has no {rest[4]}: its containers are processes of this machine, "
+            "use a terminal on it instead"
+        )
     target = _parse_rest(base, rest[1:] if watch else rest)
     if target is None or "" in rest:
         raise NotFound("the server could not find the requested resource")

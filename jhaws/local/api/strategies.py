@@ -15,6 +15,7 @@ from jhaws.local.api.resources import NAMESPACES, PODS, SERVICES, Resource
 from jhaws.local.api.statuses import BadRequest, FieldError, Invalid, UnsupportedMedia, invalid, invalid_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 MERGE = "application/merge-patch+json"
@@ -97,7 +98,12 @@ def _keep_address(old: dict[str, Any], new: dict[str, Any]) -> None:
             new[key] = old[key]
 
 
-def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str) -> Obj:
+def describe_unknown(paths: Sequence[str]) -> str:
+    """Write which fields nobody knows."""
+    return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in paths)
+
+
+def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str, strict: bool = False) -> Obj:
     """Build the object that a patch makes of the stored one.
 
     Args:
@@ -105,6 +111,7 @@ def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str)
         old: The stored object.
         body: The patch.
         content_type: Which of the three kinds of patch it is.
+        strict: Whether to refuse fields nobody knows; else they are dropped.
 
     Raises:
         UnsupportedMedia: None of the three.
@@ -124,8 +131,11 @@ def apply_patch(resource: Resource, old: Obj, body: bytes, *, content_type: str)
         except patches.PatchError as error:
             # The API server does not say which operation failed.
             raise Invalid("the server rejected our request due to an error in our request") from error
+    unknown: list[str] = []
     try:
-        new = schema.conform(resource, made)
+        new = schema.conform(resource, made, unknown=unknown)
+        if strict and unknown:
+            raise BadRequest(describe_unknown(unknown))
     except BadRequest as error:
         # The patch could be read, what it makes is wrong.
         raise invalid_kind("", "", [FieldError.invalid("patch", patch, error.message)]) from error

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from jhaws.local.api.encoding import dump, encode_object
+from jhaws.local.api.encoding import dump
 from jhaws.local.api.listing import make_bookmark, make_event_line, make_line
 from jhaws.local.api.statuses import Gone
 from jhaws.local.api.verbs import send_pieces
+from jhaws.local.api.views import View, choose_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,12 +58,13 @@ class Streamer:
             return response
         self._open.add(watch)
         revision = self._storage.revision
+        view = choose_view(target.resource, request.headers, request.query, clock=self._storage.now)
         try:
             response = await _open_response(request)
-            await send_pieces(response, _make_initial_lines(target, query, initial))
+            await send_pieces(response, _make_initial_lines(view, query, initial))
             if query.initial_events and query.bookmarks:
-                await response.write(make_bookmark(target.resource, revision, initial_end=True))
-            await self._follow(response, target, query, watch)
+                await response.write(make_bookmark(view, revision, initial_end=True))
+            await self._follow(response, view, target, query, watch)
         finally:
             self._open.discard(watch)
             watch.close()
@@ -76,7 +78,9 @@ class Streamer:
             return items, self._storage.watch(target.resource)
         return [], self._storage.watch(target.resource, since=named or None)
 
-    async def _follow(self, response: web.StreamResponse, target: Target, query: ListOptions, watch: Watch) -> None:
+    async def _follow(
+        self, response: web.StreamResponse, view: View, target: Target, query: ListOptions, watch: Watch
+    ) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (query.timeout_seconds or _DEFAULT_SECONDS)
         while (left := deadline - loop.time()) > 0:
@@ -85,7 +89,7 @@ class Streamer:
                     events = await watch.batch()
             except TimeoutError:
                 if query.bookmarks:
-                    await response.write(make_bookmark(target.resource, self._storage.revision))
+                    await response.write(make_bookmark(view, self._storage.revision))
                 continue
             except Gone as error:
                 await response.write(_make_error_line(error))
@@ -93,16 +97,15 @@ class Streamer:
             if not events:
                 return
             lines = (
-                make_event_line(target.resource, event, namespace=target.namespace, selector=query.selector)
-                for event in events
+                make_event_line(view, event, namespace=target.namespace, selector=query.selector) for event in events
             )
             await send_pieces(response, (line for line in lines if line is not None))
 
 
-def _make_initial_lines(target: Target, query: ListOptions, items: list[Obj]) -> Iterator[bytes]:
+def _make_initial_lines(view: View, query: ListOptions, items: list[Obj]) -> Iterator[bytes]:
     for obj in items:
         if query.selector.matches(obj):
-            yield make_line("ADDED", encode_object(target.resource, obj))
+            yield make_line("ADDED", view.encode(obj))
 
 
 async def _open_response(request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from jhaws.local.api import admission, options, schema, strategies
-from jhaws.local.api.encoding import Obj, dump, encode_item, encode_object
+from jhaws.local.api.encoding import Obj, dump, encode_object
 from jhaws.local.api.listing import make_page
 from jhaws.local.api.paths import Target
 from jhaws.local.api.statuses import (
@@ -23,6 +23,7 @@ from jhaws.local.api.statuses import (
     make_details,
     make_status,
 )
+from jhaws.local.api.views import PlainView, View, choose_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,6 +62,23 @@ async def read_body(request: web.Request) -> bytes:
         raise TooLarge(f"limit is {MAX_BODY}") from error
 
 
+async def read_json_body(request: web.Request) -> bytes:
+    """Read the body of a request that has to be JSON.
+
+    Raises:
+        TooLarge: It has more than `MAX_BODY` bytes.
+        UnsupportedMedia: The client says that it is something else.
+    """
+    body = await read_body(request)
+    if body and request.content_type not in _JSON_TYPES and request.headers.get("Content-Type"):
+        # kubectl's own commands for single kinds write protobuf, whatever a server accepts; manifests go as JSON.
+        hint = "; use a manifest and kubectl apply -f" if request.content_type.endswith("protobuf") else ""
+        raise UnsupportedMedia(
+            f"the body of the request was in an unknown format - accepted media types include: application/json{hint}"
+        )
+    return body
+
+
 async def read_manifest(request: web.Request, target: Target) -> Obj:
     """Read an object of the target's kind from a request.
 
@@ -68,20 +86,20 @@ async def read_manifest(request: web.Request, target: Target) -> Obj:
         BadRequest: There is none, or it has the wrong shape, or unknown fields where the client wants none.
         UnsupportedMedia: It is not JSON.
     """
-    body = await read_body(request)
-    if request.content_type not in _JSON_TYPES and request.headers.get("Content-Type"):
-        raise UnsupportedMedia(
-            "the body of the request was in an unknown format - accepted media types include: application/json"
-        )
+    body = await read_json_body(request)
     unknown: list[str] = []
     made = schema.conform(target.resource, options.read_object(body), unknown=unknown)
-    if unknown and request.query.get("fieldValidation") == "Strict":
-        fields = ", ".join(f'unknown field "{path}"' for path in unknown)
+    if unknown and is_strict(request):
         raise BadRequest(
             f'{target.resource.kind} in version "{target.resource.version}" cannot be handled as a '
-            f"{target.resource.kind}: strict decoding error: {fields}"
+            f"{target.resource.kind}: {strategies.describe_unknown(unknown)}"
         )
     return made
+
+
+def is_strict(request: web.Request) -> bool:
+    """Tell whether the client wants unknown fields to be refused."""
+    return request.query.get("fieldValidation") == "Strict"
 
 
 class Verbs:
@@ -97,12 +115,13 @@ class Verbs:
     async def get(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer with one object."""
         found = self._storage.get(target.resource, target.namespace, target.name)
-        return respond(target.resource, found)
+        view = self._choose_view(request, target)
+        return web.Response(body=view.encode(found), content_type="application/json")
 
     async def list(self, request: web.Request, target: Target, query: options.ListOptions) -> web.StreamResponse:
         """Answer with a page of objects."""
         page = make_page(self._storage, target.resource, target.namespace, query)
-        return await _send_list(request, target, page.items, page.metadata)
+        return await _send_list(request, self._choose_view(request, target), page.items, page.metadata)
 
     async def create(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Add an object."""
@@ -125,7 +144,8 @@ class Verbs:
         dry_run = options.parse_dry_run(request.query, "PatchOptions")
         body = await read_body(request)
         old = self._storage.get(target.resource, target.namespace, target.name)
-        new = strategies.apply_patch(target.resource, old, body, content_type=request.content_type)
+        strict = is_strict(request)
+        new = strategies.apply_patch(target.resource, old, body, content_type=request.content_type, strict=strict)
         return self._store(target, old, new, dry_run=dry_run)
 
     def _store(self, target: Target, old: Obj, new: Obj, *, dry_run: bool) -> web.Response:
@@ -138,7 +158,7 @@ class Verbs:
 
     async def delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Delete an object: answers with it where Kubernetes does, or with a Status."""
-        wanted = options.parse_delete_options(request.query, await read_body(request))
+        wanted = options.parse_delete_options(request.query, await read_json_body(request))
         gone = self._delete(target, target.name, wanted)
         held = self._storage.find(target.resource, target.namespace, target.name)
         if target.resource.returns_deleted or (held and "deletionTimestamp" in held["metadata"]):
@@ -149,7 +169,7 @@ class Verbs:
     async def delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Delete all objects that a selector matches; answers with them."""
         query = options.parse_list_options(target.resource, request.query)
-        wanted = options.parse_delete_options(request.query, await read_body(request))
+        wanted = options.parse_delete_options(request.query, await read_json_body(request))
         page = make_page(self._storage, target.resource, target.namespace, query)
         gone = []
         for obj in page.items:
@@ -157,7 +177,10 @@ class Verbs:
             if self._storage.find(target.resource, target.namespace, obj["metadata"]["name"]):
                 gone.append(self._delete(target, obj["metadata"]["name"], wanted))
         metadata = {"resourceVersion": str(self._storage.revision)}
-        return await _send_list(request, target, gone, metadata)
+        return await _send_list(request, PlainView(target.resource), gone, metadata)
+
+    def _choose_view(self, request: web.Request, target: Target) -> View:
+        return choose_view(target.resource, request.headers, request.query, clock=self._storage.now)
 
     def _delete(self, target: Target, name: str, wanted: options.DeleteOptions) -> Obj:
         return self._storage.delete(
@@ -173,21 +196,19 @@ class Verbs:
 
 
 async def _send_list(
-    request: web.Request, target: Target, items: Sequence[Obj], metadata: dict[str, Any]
+    request: web.Request, view: View, items: Sequence[Obj], metadata: dict[str, Any]
 ) -> web.StreamResponse:
-    kind = f"{target.resource.kind}List"
-    head = dump({"kind": kind, "apiVersion": target.resource.api_version, "metadata": metadata})
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    await send_pieces(response, _iterate_list(head, items))
+    await send_pieces(response, _iterate_list(view, items, metadata))
     await response.write_eof()
     return response
 
 
-def _iterate_list(head: bytes, items: Sequence[Obj]) -> Iterator[bytes]:
-    yield head[:-1] + b',"items":['
+def _iterate_list(view: View, items: Sequence[Obj], metadata: dict[str, Any]) -> Iterator[bytes]:
+    yield view.encode_list_head(metadata)
     for index, obj in enumerate(items):
-        yield (b"," if index else b"") + encode_item(obj)
+        yield (b"," if index else b"") + view.encode_item(obj)
     yield b"]}\n"
 
 

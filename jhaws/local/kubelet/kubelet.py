@@ -1,6 +1,6 @@
 """The kubelet of all nodes: starts a worker for each bound pod, and passes on that it has to go.
 
-Owns the pods' loopback addresses, the pulled images and the reading of logs. It hears of pods, nodes, and of the
+Owns the pods' loopback addresses, the pulled images and the places of logs. It hears of pods, nodes, and of the
 objects that a waiting pod may need through watches. What happens inside a pod is in `podworker`.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from jhaws.local.api.events import EventRecorder, follow
 from jhaws.local.api.resources import CONFIGMAPS, NODES, PODS, PVCS, SECRETS
 from jhaws.local.api.storage import Storage
-from jhaws.local.kubelet.containers import Warden, read_tail
+from jhaws.local.kubelet.containers import Warden
 from jhaws.local.kubelet.images import Images
 from jhaws.local.kubelet.launching import Tools
 from jhaws.local.kubelet.podworker import PodWorker
@@ -184,26 +184,12 @@ class Kubelet:
         except TimeoutError:
             return
 
-    async def read_log(self, namespace: str, pod: str, container: str, tail_lines: int | None) -> bytes:
-        """Read the log of a container.
+    def find_log(self, uid: str, container: str, previous: bool) -> Path:
+        """Give the file that a container writes its log to; there is none before it starts.
 
         Args:
-            namespace: The pod's namespace.
-            pod: The pod's name.
-            container: The container's name; empty means the first one.
-            tail_lines: At most so many lines from the end; `None` means all.
-
-        Returns:
-            What it wrote, both streams; empty if it did not start.
-
-        Raises:
-            NotFound: There is no such pod.
+            uid: The pod's uid.
+            container: The container's name.
+            previous: Whether the log of the run before the newest is wanted.
         """
-        manifest = self._storage.get(PODS, namespace, pod)
-        spec = manifest["spec"]
-        names = [c["name"] for c in (*spec["containers"], *(spec.get("initContainers") or ()))]
-        name = container or names[0]
-        if name not in names:
-            return b""
-        path = self._volumes.pod_dir(manifest["metadata"]["uid"]) / f"{name}.log"
-        return await asyncio.to_thread(read_tail, path, lines=tail_lines)
+        return self._volumes.pod_dir(uid) / f"{container}{'.previous' if previous else ''}.log"

@@ -9,7 +9,7 @@ import pytest
 
 from jhaws.local.api.events import follow
 from jhaws.local.api.resources import CONFIGMAPS, NODES, PODS, SECRETS
-from jhaws.local.api.storage import NotFound, Storage
+from jhaws.local.api.storage import Storage
 from jhaws.local.cluster import LocalCluster
 from jhaws.local.kubelet.kubelet import Addresses
 from jhaws.local.scheduling.nodes import LocalNodegroup
@@ -388,16 +388,14 @@ async def test_deleted_node_takes_its_pods(cluster: LocalCluster) -> None:
 
 
 async def test_log(cluster: LocalCluster, tmp_path: Path) -> None:
-    """The log has both streams, can be cut to its last lines, and ends with the pod."""
+    """The log has both streams, and its place is told by uid, container and run."""
     create(cluster, make_pod(script=f"for i in 1 2 3; do echo $i >&2; done; echo ok > {tmp_path / 'o'}; sleep 1000"))
     await wait_file(tmp_path / "o")
-    reader = cluster._api.log_reader
-    assert reader is not None
-    assert await reader("default", "pod", "main", None) == b"1\n2\n3\n"
-    assert await reader("default", "pod", "", 1) == b"3\n"
-    assert await reader("default", "pod", "main", 0) == b""
-    with pytest.raises(NotFound):
-        await reader("default", "other", "main", None)
+    uid = cluster.storage.get(PODS, "default", "pod")["metadata"]["uid"]
+    finder = cluster._api.log_finder
+    assert finder is not None
+    assert finder(uid, "main", False).read_bytes() == b"1\n2\n3\n"
+    assert not finder(uid, "main", True).exists()
 
 
 async def test_many_pods_at_once(tmp_path: Path) -> None:
