@@ -11,12 +11,13 @@ that says so under z2jh's `custom:`, for example `custom: {jhaws: {authenticator
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlparse
@@ -24,12 +25,16 @@ from urllib.parse import urlparse
 from jupyterhub.app import JupyterHub
 from jupyterhub.utils import url_path_join
 from kubespawner import KubeSpawner
+from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
 from .errors import ConfigError
 from .login.authenticator import JhawsAuthenticator
 from .options import check_options, configured_value
+from .pods.homes import check_shares, read_shares
 from .pods.nodegroups import Nodegroup, read_nodegroups
+from .pods.nodegroups import choose as choose_nodegroup
+from .pods.profiles import named_nodegroups
 from .pods.records import describe, suggest
 from .services.culler.settings import JhawsCuller, make_scopes
 from .services.placeholder.settings import JhawsPlaceholder
@@ -49,6 +54,8 @@ PLACEHOLDER = "jhaws-placeholder"
 # How a process finds Kubernetes; JupyterHub hands a service only what it is told to.
 KUBERNETES_ENVIRONMENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 GIB = 2**30  # bytes
+# Where a hub that listens on all addresses is reached from its own pod.
+EVERY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not bound here
 
 # A value of z2jh's chart by its dotted name, None where there is none; outside z2jh there is never one.
 Chart = Callable[[str], Any]
@@ -72,12 +79,19 @@ def configure(c: Config, *, chart: Chart | None = None) -> None:
         chart: How to read a value of the z2jh chart; by default z2jh's own module, where the hub runs in z2jh.
     """
     values = chart or _read_chart()
-    wanted = read_wanted(values("custom.jhaws"))
-    choose_classes(c, wanted, values)
-    if JupyterHub.initialized():
-        app = JupyterHub.instance()
-        app.log.addFilter(hides_configuration)
-        app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="session_factory")
+    if not JupyterHub.initialized():
+        # A subcommand such as `jupyterhub token`, which deletes every role that the configuration does not name.
+        wanted = read_wanted(values("custom.jhaws"))
+        choose_classes(c, wanted, values)
+        if wanted.culler:
+            c.JupyterHub.load_roles.append({"name": CULLER, "scopes": make_scopes(JhawsCuller())})
+        return
+    app = JupyterHub.instance()
+    app.log.addFilter(hides_configuration)
+    with _exit_on_mistake(app):
+        wanted = read_wanted(values("custom.jhaws"))
+        choose_classes(c, wanted, values)
+    app.observe(lambda change: _complete_or_exit(change.owner, wanted, values), names="session_factory")
 
 
 def hides_configuration(record: logging.LogRecord) -> bool:
@@ -127,9 +141,16 @@ def choose_classes(c: Config, wanted: Wanted, chart: Chart) -> None:
 
 
 def _complete_or_exit(app: Any, wanted: Wanted, chart: Chart) -> None:
-    try:
+    with _exit_on_mistake(app):
         complete(app, wanted, chart)
-    except ConfigError as error:
+
+
+@contextlib.contextmanager
+def _exit_on_mistake(app: Any) -> Iterator[None]:
+    """End the hub with a line for each mistake in the configuration, without a traceback."""
+    try:
+        yield
+    except (ConfigError, TraitError) as error:
         for line in str(error).splitlines():
             app.log.critical("The hub does not start: %s", line)
         app.exit(1)
@@ -148,11 +169,36 @@ def complete(app: Any, wanted: Wanted, chart: Chart) -> None:
     """
     for warning in check_options(app.config, _our_classes(app), (type(app), KubeSpawner)):
         app.log.warning(warning)
+    if issubclass(app.spawner_class, JhawsSpawner):
+        check_spawner(app.spawner_class, app.config)
     _warn_of_lost_dummy(app, chart)
     if wanted.culler:
         _add_culler(app, chart)
     if wanted.placeholder:
         _add_placeholder(app, chart)
+
+
+def check_spawner(spawner_class: type[JhawsSpawner], config: Config) -> None:
+    """Check options of the spawner that must fit each other.
+
+    Raises:
+        ConfigError: A nodegroup is named that is not configured, or a share meets the homes.
+    """
+
+    def option(name: str) -> Any:
+        return configured_value(spawner_class, config, name)
+
+    groups = read_nodegroups("JhawsSpawner.nodegroups", option("nodegroups"))
+    choose_nodegroup(groups, option("nodegroup"))
+    for profile, name in named_nodegroups(option("profile_list")):
+        if name not in groups:
+            raise ConfigError(
+                f"The profile {profile!r} names the nodegroup {name!r}, which JhawsSpawner.nodegroups does not have. "
+                f"{suggest(str(name), groups)}"
+            )
+    if option("nfs_server"):
+        shares = read_shares("JhawsSpawner.shares", option("shares"))
+        check_shares(shares, home_template=option("nfs_home"), home_mount=option("home_mount"))
 
 
 def _our_classes(app: Any) -> tuple[type[Configurable], ...]:
@@ -289,6 +335,7 @@ def local_api_url(app: Any) -> str:
         return ""
     port = bind.port or app.hub_port
     host = bind.hostname or app.hub_ip
-    if host in ("", "0.0.0.0", "*"):  # noqa: S104  # compared, not bound
-        host = "127.0.0.1"
+    host = EVERY_ADDRESS.get(host, host)
+    if ":" in host:
+        host = f"[{host}]"
     return f"http://{host}:{port}{url_path_join(app.base_url, 'hub/api')}"

@@ -24,7 +24,7 @@ from .pods.records import describe, suggest
 # own CubeSpawner and KubeSpawner would be too. A class that is there is never a slip.
 SLIP = 0.9
 # Options whose values never stand in an error.
-SECRET = re.compile("password|secret|token|environment|auth_state")
+SECRET = re.compile("password|secret|token|environment|auth_state|git_repos")
 
 
 def check_options(
@@ -46,11 +46,12 @@ def check_options(
             line each, without the value of a password.
     """
     ours, others = tuple(ours), tuple(others)
-    problems = list(_misspelt_sections(config, ours, others))
-    warnings: list[str] = []
+    problems = list(_misspelt_sections(config, [cls.__name__ for cls in ours], prefix="jhaws"))
+    # A class of somebody's own may be called KubeSpawner2, so a likeness to upstream's is worth no more than a word.
+    warnings = list(_misspelt_sections(config, [cls.__name__ for cls in others]))
     for cls in ours:
         for parent in cls.__mro__:
-            if parent.__name__ in config:
+            if isinstance(config.get(parent.__name__), dict):
                 found = problems if parent.__module__.startswith("jhaws.") else warnings
                 found.extend(_unknown_options(cls, parent.__name__, config))
         problems.extend(_wrong_values(cls, config))
@@ -59,21 +60,16 @@ def check_options(
     return list(dict.fromkeys(warnings))
 
 
-def _misspelt_sections(
-    config: Config, ours: tuple[type[Configurable], ...], others: tuple[type[Configurable], ...]
-) -> Iterator[str]:
-    own = [cls.__name__ for cls in ours]
-    # Not their parents: OAuthenticator, which is a class of its own, is very near to Authenticator.
-    targets = own + [cls.__name__ for cls in others]
+def _misspelt_sections(config: Config, targets: list[str], *, prefix: str = "\0") -> Iterator[str]:
     there = {cls.__name__ for cls in _subclasses(Configurable)}
     for section, value in config.items():
         if section in there or not isinstance(value, Config):
             continue
         near = difflib.get_close_matches(section, targets, n=1, cutoff=SLIP)
-        if near or section.lower().startswith("jhaws"):
+        if near or section.lower().startswith(prefix):
             yield (
                 f"The configuration has a section {section!r}, but no class of that name is there. "
-                f"{suggest(section, near or own)}"
+                f"{suggest(section, near or targets)}"
             )
 
 
@@ -98,6 +94,9 @@ def _wrong_values(cls: type[Configurable], config: Config) -> Iterator[str]:
     bare = cls.__new__(cls)
     traits = cls.class_traits(config=True)
     for section in cls.section_names():
+        if not isinstance(config.get(section, {}), dict):
+            yield f"{section} must be a mapping of options, got {describe(config[section])}."
+            continue
         for name, written in config.get(section, {}).items():
             if name in traits and (problem := _wrong_value(bare, name, written)):
                 yield problem if problem.startswith(cls.__name__) else f"{section}.{name}: {problem}"

@@ -7,11 +7,15 @@ and merged into KubeSpawner's manifest before the operator's `modify_pod_hook` s
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import jupyterhub
 from kubespawner import KubeSpawner
+from tornado import web
 from traitlets import Bool, Dict, List, TraitType, Unicode, Union, validate
 
+from .errors import ConfigError
 from .names import folder_path
 from .options import configured_value
 from .pods import ends, gitpuller, homes, iam, merging, nodegroups, profiles
@@ -60,7 +64,10 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
 
         It must name the user by an escaped field, so that no two users share a home and no name leads elsewhere. A
         name that would be longer than a file system takes (255 bytes) is cut and ends in a hash. The default keeps
-        a user's folder the same whatever KubeSpawner's `slug_scheme` is.
+        a user's folder the same whatever KubeSpawner's `slug_scheme` is. It begins with a folder for homes alone.
+
+        A home stays when its user is deleted: whoever gets the same name later has the same home, so move it away
+        first if that is another person.
         """,
     )
 
@@ -70,6 +77,7 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         help="""
         Make a missing home and give it to the user, by an init container that runs as root with the capability CHOWN.
 
+        Its image is KubeSpawner's `image` as configured, never one that a profile or a user chose: it sees all homes.
         On by default, because Kubernetes makes a missing folder as root and the user could not write there. Turn it
         off in a namespace with the Pod Security level "restricted", and make the homes some other way.
         """,
@@ -144,6 +152,15 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         """
     )
 
+    @validate("nfs_server")
+    def _validate_nfs_server(self, proposal: Any) -> Any:
+        if not re.fullmatch(r"[\w.:\[\]-]*", proposal.value):
+            raise ConfigError(
+                f"JhawsSpawner.nfs_server must be a host name or an address, got {proposal.value!r}. The exported "
+                "folder belongs into nfs_path."
+            )
+        return proposal.value
+
     @validate("nfs_home")
     def _validate_nfs_home(self, proposal: Any) -> Any:
         return homes.check_home_template(proposal.value)
@@ -166,15 +183,24 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         return READERS[option](f"JhawsSpawner.{option}", getattr(self, option))
 
     def _get_initialized_profile_list(self, profile_list: Any) -> Any:
-        # Not self.nodegroup: that may be what a profile set at an earlier start.
-        default = configured_value(type(self), self.config, "nodegroup")
-        return profiles.with_nodegroups(super()._get_initialized_profile_list(profile_list), default)
+        return profiles.with_nodegroups(super()._get_initialized_profile_list(profile_list))
 
-    def start(self) -> Any:
-        """Start the server; with an NFS home there is no PVC to make."""
+    async def load_user_options(self) -> None:
+        """Apply the chosen profile, as KubeSpawner does; with an NFS home there is then no PVC to make."""
+        await super().load_user_options()
         if self.nfs_server:
             self.storage_pvc_ensure = False
-        return super().start()
+
+    async def _start(self) -> Any:
+        """Start the server; what no new try can mend is told to the user and never ends the hub."""
+        try:
+            return await super()._start()
+        except ConfigError as error:
+            self.log.error("The server of %s cannot start: %s", self._log_name, error)
+            spare_the_hub(self)
+            refusal: Any = web.HTTPError(400, log_message=str(error))
+            refusal.jupyterhub_message = f"{error} Please tell the people who run this hub."
+            raise refusal from error
 
     async def poll(self) -> Any:
         """Say whether the server runs, as KubeSpawner does, and tell when Kubernetes had to restart it."""
@@ -206,6 +232,12 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         """
         pod = await super().get_pod_manifest()
         merging.merge_parts(pod, self.make_parts(pod))
+        if self.nfs_server and self.pvc_name in merging.claims_of(pod):
+            raise ConfigError(
+                "The home comes from JhawsSpawner.nfs_server, so the user's PVC is not made, but another mount than "
+                f"that of {self.home_mount} still wants it. Take it out of init_containers, extra_containers or "
+                "volume_mounts."
+            )
         return pod
 
     def make_parts(self, pod: Any) -> merging.Parts:
@@ -240,6 +272,7 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         return homes.Storage(
             server=self.nfs_server,
             path=self.nfs_path,
+            homes=homes.homes_folder(self.nfs_home),
             home=folder_path(self._expand_user_properties(self.nfs_home)),
             home_mount=self.home_mount,
             shares=homes.shares_for(self._read("shares"), member_of),
@@ -252,7 +285,9 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         whole = self._plain(pod.spec.security_context)
         uid = server.get("runAsUser", whole.get("runAsUser", DEFAULT_UID))
         gid = server.get("runAsGroup", whole.get("fsGroup", DEFAULT_GID))
-        return (homes.make_init_container(storage, image=self.image, uid=uid, gid=gid),)
+        # Not self.image: a profile may let users choose any image, and this container sees all homes as root.
+        image = configured_value(type(self), self.config, "image")
+        return (homes.make_init_container(storage, image=image, uid=uid, gid=gid),)
 
     def _post_start(self, pod: Any, member_of: frozenset[str]) -> merging.Manifest | None:
         wanted = gitpuller.repositories_for(self._read("git_repos"), member_of)
@@ -272,6 +307,17 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
     def _plain(self, model: Any) -> Any:
         """Return a model of the Kubernetes client as the API server reads it, camelCase keys; {} for None."""
         return self.api.api_client.sanitize_for_serialization(model) or {}
+
+
+def spare_the_hub(spawner: Any) -> None:
+    """Keep a failure that is not the hub's own from counting towards its `consecutive_failure_limit`.
+
+    JupyterHub 6 spares errors of the kind 4xx by itself. JupyterHub 5 counts each one and ends at the limit, so the
+    one it is about to count is taken off before. Delete when JupyterHub 5 is no longer supported.
+    """
+    if jupyterhub.version_info[0] < 6 and spawner.handler is not None:
+        settings = spawner.handler.settings
+        settings["failure_count"] = settings.get("failure_count", 0) - 1
 
 
 READERS = {

@@ -8,6 +8,7 @@ Nothing here commits except `ensure_tables`: what belongs together is committed 
 `login/` decides what the rows mean.
 """
 
+import json
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, or_, select
+from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, or_, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -26,6 +27,8 @@ _NAME_LENGTH = 255
 
 # The role whose holders may do everything; JupyterHub's name for it.
 _ADMIN_ROLE = "admin"
+# Who holds one of these for all users can make a token of an admin, become one, or work in an admin's server.
+_MIGHTY = frozenset({"admin:users", "admin:groups", "tokens", "access:servers", "admin:auth_state"})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -72,7 +75,8 @@ class Account:
     Attributes:
         exists: The users table has the name.
         admin: The admin flag is set.
-        admin_by_role: The user or a group of the user holds the admin role.
+        admin_by_role: The user or a group of the user holds a role that can make anybody an admin or be anybody:
+            the admin role, or one with such scopes for all users.
     """
 
     exists: bool
@@ -99,19 +103,36 @@ def ensure_tables(db: Session) -> bool:
     return bool(missing)
 
 
+def drop_tables(db: Session) -> None:
+    """Drop our tables and commit: the hub begins with an empty database.
+
+    Args:
+        db: The hub's session; its own connection is used.
+    """
+    Base.metadata.drop_all(db.connection())
+    db.commit()
+
+
 def read_account(db: Session, name: str) -> Account:
-    """Read what the users table knows about `name`, in one query whether it exists or not.
+    """Read what the users table knows about `name`, by the same queries whether it exists or not.
 
     Args:
         db: The hub's session.
         name: A normalised name; case matters.
     """
-    is_admin_role = orm.Role.name == _ADMIN_ROLE
-    by_role = or_(orm.User.roles.any(is_admin_role), orm.User.groups.any(orm.Group.roles.any(is_admin_role)))
+    mighty = or_(orm.Role.name == _ADMIN_ROLE, orm.Role.id.in_(_read_mighty_roles(db)))
+    by_role = or_(orm.User.roles.any(mighty), orm.User.groups.any(orm.Group.roles.any(mighty)))
     row: Any = db.execute(select(orm.User.admin, by_role).where(orm.User.name == name)).first()
     if row is None:
         return Account(exists=False)
     return Account(exists=True, admin=bool(row[0]), admin_by_role=bool(row[1]))
+
+
+def _read_mighty_roles(db: Session) -> list[int]:
+    """Read the roles whose scopes, unfiltered, lead to any account; scopes are JSON, which SQL cannot search alike."""
+    # As text, which the column is: JupyterHub's own type for it makes SQLAlchemy warn that it cannot cache the query.
+    rows = db.execute(text("SELECT id, scopes FROM roles"))
+    return [number for number, scopes in rows if _MIGHTY & set(json.loads(scopes or "[]"))]
 
 
 def read_user_names(db: Session) -> frozenset[str]:

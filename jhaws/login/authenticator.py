@@ -212,6 +212,9 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         super().check_allow_config()
         if isinstance(self.log, logging.Logger):
             self.log.addFilter(_is_not_upstream_refusal)
+        if self.parent.reset_db:
+            # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
+            store.drop_tables(self.parent.db)
         if store.ensure_tables(self.parent.db):
             self._warn_of_earlier_users()
         self._drop_deleted_names()

@@ -87,12 +87,12 @@ def make_script(repositories: tuple[Repository, ...], *, home: str) -> str:
 
     Args:
         repositories: What to pull.
-        home: Folder of the home in the server, absolute.
+        home: Folder of the home in the server, absolute, without quotes in it (`homes.check_mount`).
     """
     pulls = "\n".join(_pull_command(each) for each in repositories)
     return f"""\
 (
-cd {shlex.quote(home)} || exit 0
+cd '{home}' || exit 0
 log={LOG_NAME}
 [ -w . ] || log=/dev/null
 limit=

@@ -55,13 +55,15 @@ class Storage:
     Attributes:
         server: Host name or address of the NFS server, as the node's kubelet resolves it.
         path: Exported folder, absolute.
-        home: The user's folder below `path`, relative.
+        homes: Folder of all homes below `path`, relative.
+        home: The user's folder below `path`, relative; it lies in `homes`.
         home_mount: Where the home is in the server, absolute.
         shares: The shares this user gets.
     """
 
     server: str
     path: str
+    homes: str
     home: str
     home_mount: str
     shares: tuple[Share, ...]
@@ -82,19 +84,30 @@ def _read_share(place: str, entry: Any) -> Share:
     return Share(
         name=name,
         mount=check_mount(f"{place}.mount", reader.text("mount", f"/{name}")),
-        path=folder_path(reader.text("path", f"shares/{name}")),
+        path=check_share_path(f"{place}.path", reader.text("path", f"shares/{name}")),
         read_only=reader.flag("read_only", True),
         groups=reader.names("groups"),
     )
 
 
-def check_mount(place: str, mount: str) -> str:
-    """Return a path inside a server, refused unless it is absolute and means what it says.
+def check_share_path(place: str, path: str) -> str:
+    """Return the folder of a share, refused when it looks like a template: a share is one folder for all.
 
     Raises:
-        ConfigError: It is relative, `/` itself, or has `..`, a colon or white space in it.
+        ConfigError: It has a brace in it, or is no relative path.
     """
-    if not re.fullmatch(r"(/[^/\s:]+)+", mount) or "/.." in mount or "/./" in mount:
+    if "{" in path or "}" in path:
+        raise ConfigError(f"{place} is one folder for all who get the share, so it has no fields; got {path!r}.")
+    return folder_path(path)
+
+
+def check_mount(place: str, mount: str) -> str:
+    """Return a path inside a server, refused unless it is absolute and plain.
+
+    Raises:
+        ConfigError: It is relative, `/` itself, or has `..` or anything but letters, digits and `_.@+=,-` in a part.
+    """
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.@+=,-]+)+", mount):
         raise ConfigError(f"{place} must be an absolute path such as /data, got {describe(mount)}.")
     return mount
 
@@ -103,17 +116,49 @@ def check_home_template(template: str) -> str:
     """Return the template of the home folder, refused when two users could share a folder or leave it.
 
     Raises:
-        ConfigError: It holds no field of the user, an unsafe field, or is no relative path.
+        ConfigError: It holds no field of the user, or more than one; an unsafe field; it is no relative path; or it
+            does not begin with a folder of its own for homes.
     """
     option = "JhawsSpawner.nfs_home"
     fields = template_fields(option, template, example="home/{escaped_username}")
-    if not fields & USER_FIELDS:
+    if not fields <= USER_FIELDS or template.count("{") != 1:
         raise ConfigError(
-            f"{option} must name the user, or all users share one home; got {template!r}. "
+            f"{option} must name the user by one field and no other, or users could share a home; got {template!r}. "
             "Write home/{escaped_username}."
         )
     folder_path(template)
+    if not homes_folder(template):
+        raise ConfigError(
+            f"{option} must begin with a folder for homes alone, or a user could be named like another folder of the "
+            f"server; got {template!r}. Write home/{template}."
+        )
     return template
+
+
+def homes_folder(template: str) -> str:
+    """Return the folder that holds all homes and nothing else: the template's parts before the user's."""
+    return template[: template.index("{")].rpartition("/")[0]
+
+
+def check_shares(shares: tuple[Share, ...], *, home_template: str, home_mount: str) -> None:
+    """Refuse shares that would meet the homes, on the server or in the pod.
+
+    Raises:
+        ConfigError: A share holds homes or lies among them, or is mounted where the home is.
+    """
+    homes = homes_folder(home_template) + "/"
+    for share in shares:
+        folder = share.path + "/"
+        if folder.startswith(homes) or homes.startswith(folder):
+            raise ConfigError(
+                f"JhawsSpawner.shares: the share {share.name!r} has the path {share.path!r}, which would open homes "
+                f"({homes}) to others. Give it a path beside that, such as shares/{share.name}."
+            )
+        if share.mount == home_mount:
+            raise ConfigError(
+                f"JhawsSpawner.shares: the share {share.name!r} is mounted at {share.mount}, where the home is. Write "
+                f"mount: {home_mount}/{share.name}."
+            )
 
 
 def shares_for(shares: tuple[Share, ...], member_of: frozenset[str]) -> tuple[Share, ...]:
@@ -145,15 +190,16 @@ def make_mounts(storage: Storage) -> list[dict[str, Any]]:
 def make_init_container(storage: Storage, *, image: str, uid: int, gid: int) -> dict[str, Any]:
     """Build the init container that makes the home folder and gives it to the user.
 
-    It runs as root with the one capability it needs (CHOWN; DAC_OVERRIDE to enter folders of others), on the image
-    of the server itself, which the node needs anyway.
+    It runs as root with the capabilities it needs (CHOWN; DAC_OVERRIDE to enter folders of others) and sees the folder
+    of all homes, so its image must be the operator's and never one that a user chose.
 
     Args:
         storage: Where the home is.
-        image: Image of the server, `registry/name:tag`; it must have `sh`.
+        image: An image that the operator trusts, `registry/name:tag`; it must have `sh`.
         uid: Owner of a home that is made, numeric.
         gid: Its group, numeric.
     """
+    below = storage.home.removeprefix(storage.homes + "/")
     return {
         "name": INIT_CONTAINER,
         "image": image,
@@ -162,11 +208,11 @@ def make_init_container(storage: Storage, *, image: str, uid: int, gid: int) -> 
             "-c",
             PREPARE_HOME,
             INIT_CONTAINER,
-            f"{INIT_MOUNT}/{storage.home}",
+            f"{INIT_MOUNT}/{below}",
             str(uid),
             str(gid),
         ],
-        "volumeMounts": [{"name": VOLUME, "mountPath": INIT_MOUNT}],
+        "volumeMounts": [{"name": VOLUME, "mountPath": INIT_MOUNT, "subPath": storage.homes}],
         "securityContext": {
             "runAsUser": 0,
             "runAsNonRoot": False,

@@ -49,6 +49,8 @@ def _read_row(place: str, entry: Any) -> RoleRow:
     if bool(role) == bool(account):
         raise ConfigError(f"{place} must have either role or service_account, got {describe(entry)}.")
     template_fields(f"{place}.{'role' if role else 'service_account'}", role or account, example="{username}-role")
+    if account:
+        check_service_account(re.sub(r"\{\w+\}", "x", account))
     return RoleRow(role=role, service_account=account, groups=reader.names("groups"))
 
 

@@ -8,6 +8,7 @@ after. Two things cannot both be: one path cannot have two mounts, so the home t
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from kubernetes_asyncio.client import (
     V1NodeAffinity,
     V1NodeSelector,
     V1NodeSelectorTerm,
+    V1PersistentVolumeClaimVolumeSource,
     V1Toleration,
     V1Volume,
     V1VolumeMount,
@@ -78,18 +80,30 @@ def merge_parts(pod: Any, parts: Parts) -> None:
         server.lifecycle.post_start = get_k8s_model(V1LifecycleHandler, parts.post_start)
 
 
+def claims_of(pod: Any) -> set[str]:
+    """Return the names of the PVCs that the volumes of a V1Pod want."""
+    volumes = _models(V1Volume, pod.spec.volumes or [])
+    wanted = [volume.persistent_volume_claim for volume in volumes if volume.persistent_volume_claim]
+    return {claim.claim_name for claim in _models(V1PersistentVolumeClaimVolumeSource, wanted)}
+
+
 def _replace_mounts(spec: Any, parts: Parts) -> None:
     """Mount ours in the server's container; who mounted the same paths gives way, with a volume left unused."""
     server = spec.containers[0]
-    paths = {mount["mountPath"].rstrip("/") for mount in parts.mounts}
+    paths = {_plain_path(mount["mountPath"]) for mount in parts.mounts}
     before = _models(V1VolumeMount, server.volume_mounts or [])
-    kept = [mount for mount in before if mount.mount_path.rstrip("/") not in paths]
+    kept = [mount for mount in before if _plain_path(mount.mount_path) not in paths]
     dropped = {mount.name for mount in before} - {mount.name for mount in kept}
     server.volume_mounts = kept + _models(V1VolumeMount, parts.mounts)
     others = _models(V1Container, [*spec.containers, *(spec.init_containers or [])])
     used = {mount.name for other in others for mount in _models(V1VolumeMount, other.volume_mounts or [])}
     volumes = _models(V1Volume, spec.volumes or [])
     spec.volumes = [each for each in volumes if each.name not in dropped - used] + _models(V1Volume, parts.volumes)
+
+
+def _plain_path(path: str) -> str:
+    """Return a mount path so that two ways to write one are the same."""
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _require_nodes(spec: Any, requirements: tuple[Manifest, ...]) -> None:

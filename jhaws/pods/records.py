@@ -42,7 +42,8 @@ class Reader:
     def __init__(self, place: str, entry: Any, known: Iterable[str]) -> None:
         self.place = place
         if not isinstance(entry, Mapping):
-            raise ConfigError(f"{place} must be a mapping of {', '.join(known)}, got {describe(entry)}.")
+            # What was written stays out of the text: a plain URL may carry a token.
+            raise ConfigError(f"{place} must be a mapping of {', '.join(known)}, got a {type(entry).__name__}.")
         self.entry = entry
         for key in entry:
             if key not in known:

@@ -1,5 +1,6 @@
 """`configure(c)`: what it sets, what it leaves alone, and what it adds when the configuration is complete."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from jhaws.errors import ConfigError
-from jhaws.hub import Wanted, complete, configure, hub_id, read_wanted
+from jhaws.hub import Wanted, complete, configure, hub_id, local_api_url, read_wanted
 from jhaws.login.authenticator import JhawsAuthenticator
 from jhaws.spawner import JhawsSpawner
 
@@ -49,7 +50,7 @@ def no_chart(name: str) -> None:
 def make_app(*configs: dict[str, Any]) -> Any:
     config = Config()
     for each in configs:
-        config.merge(Config(each))
+        config.merge(Config(copy.deepcopy(each)))
     return JupyterHub(config=config)
 
 
@@ -68,7 +69,7 @@ def test_a_hub_that_says_nothing_gets_our_classes() -> None:
 
 def test_what_z2jh_sets_by_itself_counts_as_not_set() -> None:
     """KubeSpawner, set by z2jh's code, and dummy, the chart's default, give way."""
-    c = Config(Z2JH_CONFIG)
+    c = Config(copy.deepcopy(Z2JH_CONFIG))
     configure(c, chart=chart_of())
 
     assert JupyterHub(config=c).spawner_class is JhawsSpawner
@@ -77,7 +78,7 @@ def test_what_z2jh_sets_by_itself_counts_as_not_set() -> None:
 
 def test_what_the_operator_chose_stays() -> None:
     """A spawner named in hub.config and an authenticator other than dummy are the operator's."""
-    c = Config(Z2JH_CONFIG)
+    c = Config(copy.deepcopy(Z2JH_CONFIG))
     c.JupyterHub.authenticator_class = "pam"
     configure(c, chart=chart_of(hub__config__JupyterHub__spawner_class="kubespawner.KubeSpawner"))
 
@@ -87,7 +88,7 @@ def test_what_the_operator_chose_stays() -> None:
 
 def test_custom_jhaws_opts_out() -> None:
     """Who really wants dummy or KubeSpawner under z2jh says so under `custom:`."""
-    c = Config(Z2JH_CONFIG)
+    c = Config(copy.deepcopy(Z2JH_CONFIG))
     configure(c, chart=chart_of(custom__jhaws={"authenticator": False, "spawner": False}))
     app = JupyterHub(config=c)
 
@@ -99,7 +100,8 @@ def test_outside_z2jh_dummy_is_the_operators_choice() -> None:
     c = Config({"JupyterHub": {"authenticator_class": "dummy", "spawner_class": "kubespawner.KubeSpawner"}})
     configure(c, chart=no_chart)
 
-    assert c.JupyterHub == {"authenticator_class": "dummy", "spawner_class": "kubespawner.KubeSpawner"}
+    assert c.JupyterHub.authenticator_class == "dummy"
+    assert c.JupyterHub.spawner_class == "kubespawner.KubeSpawner"
 
 
 @pytest.mark.parametrize(
@@ -239,3 +241,45 @@ def test_the_hubs_mark_is_its_own_and_stays() -> None:
 
     assert len(marks) == 3
     assert hub_id("a", "/") in marks
+
+
+def test_a_subcommand_finds_our_role_in_the_configuration() -> None:
+    """`jupyterhub token` deletes the roles that the configuration does not name, so it names ours."""
+    c = Config(copy.deepcopy(Z2JH_CONFIG))
+    configure(c, chart=chart_of())
+
+    assert "jhaws-culler" in [role["name"] for role in c.JupyterHub.load_roles]
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"nodegroup": "nope", "nodegroups": {"a": {}}}, "No nodegroup 'nope' is configured"),
+        (
+            {"nodegroups": {"a": {}}, "profile_list": [{"display_name": "P", "nodegroup": "nope"}]},
+            "The profile 'P' names the nodegroup 'nope'",
+        ),
+        ({"nfs_server": "d", "shares": [{"name": "x", "mount": "/home/jovyan"}]}, "where the home is"),
+        ({"nfs_server": "d", "shares": [{"name": "x", "path": "home"}]}, "would open homes"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_stop_the_hub(section: dict[str, Any], sentence: str) -> None:
+    """What would fail at every start is told once, when the hub starts."""
+    app = make_app({"JhawsSpawner": section, "JupyterHub": {"spawner_class": "jhaws.spawner.JhawsSpawner"}})
+    with pytest.raises(ConfigError, match=sentence):
+        complete(app, Wanted(), no_chart)
+
+
+@pytest.mark.parametrize(
+    ("bind_url", "expected"),
+    [
+        ("http://:8081", "http://127.0.0.1:8081/hub/api"),
+        ("http://0.0.0.0:8081", "http://127.0.0.1:8081/hub/api"),
+        ("http://[::]:8081", "http://[::1]:8081/hub/api"),
+        ("http://[fd00::1]:8081", "http://[fd00::1]:8081/hub/api"),
+        ("https://:8081", ""),
+    ],
+)
+def test_services_reach_the_hub_in_its_own_pod(bind_url: str, expected: str) -> None:
+    """Whatever the hub binds to, its services have an address that needs no network policy's leave."""
+    assert local_api_url(make_app({"JupyterHub": {"hub_bind_url": bind_url}})) == expected

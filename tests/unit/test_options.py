@@ -25,19 +25,20 @@ def check(sections: dict) -> list[str]:
         ({"JhawsSpwaner": {"nfs_server": "x"}}, "section 'JhawsSpwaner', but no class .* Did you mean 'JhawsSpawner'"),
         ({"JhawsCuler": {"timeout": 5}}, "Did you mean 'JhawsCuller'"),
         ({"JhawsHomes": {"server": "x"}}, "section 'JhawsHomes', but no class"),
-        ({"KubeSpwaner": {"image": "x"}}, "Did you mean 'KubeSpawner'"),
-        ({"Jupyterhub": {"base_url": "/x"}}, "Did you mean 'JupyterHub'"),
         ({"JhawsSpawner": {"nfs_sever": "x"}}, "JhawsSpawner has no option 'nfs_sever'. Did you mean 'nfs_server'"),
         ({"JhawsSpawner": {"nfs_server": 5}}, "JhawsSpawner.nfs_server: must be a unicode string, got int 5"),
         ({"JhawsSpawner": {"shares": "data"}}, "JhawsSpawner.shares: must be .*, got str 'data'"),
         ({"JhawsSpawner": {"shares": [{"name": 5}]}}, r"JhawsSpawner.shares\[0\].name must be text, got int 5"),
-        ({"JhawsSpawner": {"nfs_home": "home"}}, "or all users share one home"),
+        ({"JhawsSpawner": {"nfs_home": "home"}}, "by one field and no other"),
         ({"JhawsSpawner": {"home_mount": "home"}}, "JhawsSpawner.home_mount must be an absolute path"),
         ({"JhawsSpawner": {"cpu_limit": "many"}}, "JhawsSpawner.cpu_limit: must be .*, got str 'many'"),
         ({"KubeSpawner": {"mem_limit": "1 giga"}}, "KubeSpawner.mem_limit: must be .*, got str '1 giga'"),
         ({"Spawner": {"start_timeout": "soon"}}, "Spawner.start_timeout: must be .*, got str 'soon'"),
         ({"JhawsCuller": {"timeout": "1h"}}, "JhawsCuller.timeout: must be an int, got str '1h'"),
         ({"JhawsCuller": {"timeout": 0}}, "JhawsCuller.timeout"),
+        ({"JhawsCuller": None}, "JhawsCuller must be a mapping of options, got NoneType"),
+        ({"JhawsSpawner": {"nfs_server": "a b; rm"}}, "nfs_server must be a host name or an address"),
+        ({"JhawsSpawner": {"nfs_server": "drive:/export"}}, "belongs into nfs_path"),
     ],
 )
 def test_a_slip_in_the_configuration_is_one_sentence(sections: dict, sentence: str) -> None:
@@ -66,11 +67,12 @@ def test_what_an_operator_has_today_goes_on() -> None:
             "ServerApp": {"ip": "x"},
             "KubeSpawner": {"image": "x", "singleuser_image_specs": "y", "hub_connect_ip": "z"},
             "Spawner": {"cmd": ["jupyterhub-singleuser"]},
+            "KubeSpwaner": {"image": "x"},
             "SharedPasswordAuthenticator": {"user_password": "x" * 10},
         }
     )
 
-    assert [warning.split("'")[1] for warning in warnings] == ["singleuser_image_specs"]
+    assert [warning.split("'")[1] for warning in warnings] == ["KubeSpwaner", "singleuser_image_specs"]
 
 
 def test_lists_that_are_appended_to_are_checked_as_what_they_become() -> None:
@@ -88,6 +90,11 @@ def test_the_value_of_a_secret_is_never_shown() -> None:
 
     assert "KubeSpawner.environment" in str(caught.value)
     assert "31415926" not in str(caught.value)
+
+    for entry in ("https://user:31415926@example.org/c", {"url": "htps://user:31415926@example.org/c"}):
+        with pytest.raises(ConfigError) as caught:
+            check({"JhawsSpawner": {"git_repos": [entry]}})
+        assert "31415926" not in str(caught.value)
 
 
 def test_the_nearest_class_says_what_an_option_is() -> None:

@@ -70,7 +70,7 @@ async def test_everything_at_once_comes_into_one_pod() -> None:
 
     assert spec["volumes"] == [{"name": "jhaws-nfs", "nfs": {"server": "drive", "path": "/"}}]
     assert [mount["mountPath"] for mount in server["volumeMounts"]] == ["/home/jovyan", "/data"]
-    assert spec["initContainers"][0]["command"][-3:] == ["/jhaws-nfs/home/ada", "1234", "555"]
+    assert spec["initContainers"][0]["command"][-3:] == ["/jhaws-nfs/ada", "1234", "555"]
     assert spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] == {
         "nodeSelectorTerms": [
             {"matchExpressions": [{"key": "eks.amazonaws.com/nodegroup", "operator": "In", "values": ["jhusers"]}]}
@@ -185,24 +185,81 @@ async def test_hooks_get_the_pod_they_know() -> None:
     assert pod.spec.containers[0].volume_mounts[0].mount_path == "/home/jovyan"
 
 
-async def test_a_profile_chooses_its_nodegroup_and_the_next_start_forgets_it() -> None:
-    """`nodegroup` in a profile works beside KubeSpawner's own keys, and does not stick."""
+TWO_POOLS = {"small": {"node_labels": {"pool": "s"}}, "large": {"node_labels": {"pool": "l"}}}
+PROFILES = [{"display_name": "Small"}, {"display_name": "Large", "nodegroup": "large"}]
+
+
+async def pool_of(spawner: Any) -> str:
+    affinity = (await manifest_of(spawner))["spec"]["affinity"]["nodeAffinity"]
+    terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    return str(terms[0]["matchExpressions"][0]["values"][0])
+
+
+@pytest.mark.parametrize(
+    ("profile", "hook", "expected"), [("small", "", "s"), ("large", "", "l"), ("small", "large", "l")]
+)
+async def test_a_profile_or_a_hook_chooses_the_nodegroup(profile: str, hook: str, expected: str) -> None:
+    """`nodegroup` in a profile works; one that names none leaves what a pre_spawn_hook has set, or the default."""
+    spawner = make_spawner(JhawsSpawner, JhawsSpawner={"nodegroups": TWO_POOLS, "profile_list": PROFILES})
+    spawner.nodegroup = hook
+    spawner.user_options = {"profile": profile}
+    await spawner.load_user_options()
+
+    assert await pool_of(spawner) == expected
+
+
+async def test_an_image_that_a_user_chose_never_sees_the_homes_of_others() -> None:
+    """The init container that makes the home runs as root, so its image is the configured one whatever was chosen."""
+    choice = {"display_name": "i", "unlisted_choice": {"enabled": True, "kubespawner_override": {"image": "{value}"}}}
     spawner = make_spawner(
         JhawsSpawner,
-        JhawsSpawner={
-            "nodegroups": {"small": {"node_labels": {"pool": "s"}}, "large": {"node_labels": {"pool": "l"}}},
-            "profile_list": [{"display_name": "Small"}, {"display_name": "Large", "nodegroup": "large"}],
-        },
+        KubeSpawner={"image": "ops/i:1", "profile_list": [{"display_name": "x", "profile_options": {"image": choice}}]},
+        JhawsSpawner={"nfs_server": "d"},
     )
-    pools = []
-    for profile in ("large", "small"):
-        spawner.user_options = {"profile": profile}
-        await spawner.load_user_options()
-        affinity = (await manifest_of(spawner))["spec"]["affinity"]["nodeAffinity"]
-        terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-        pools.append(terms[0]["matchExpressions"][0]["values"])
+    spawner.user_options = {"profile": "x", "image--unlisted-choice": "evil/i:1"}
+    await spawner.load_user_options()
+    spec = (await manifest_of(spawner))["spec"]
 
-    assert pools == [["l"], ["s"]]
+    assert spec["containers"][0]["image"] == "evil/i:1"
+    assert spec["initContainers"][0]["image"] == "ops/i:1"
+    assert spec["initContainers"][0]["volumeMounts"][0]["subPath"] == "home"
+
+
+@pytest.mark.parametrize(("configured", "override", "ensured"), [("d", "", True), ("", "d", False)])
+async def test_the_pvc_follows_the_profiles_storage(configured: str, override: str, ensured: bool) -> None:
+    """A profile may turn the NFS home on or off; the PVC is made where it is the home."""
+    spawner = make_spawner(
+        JhawsSpawner,
+        KubeSpawner={
+            **Z2JH_HOME,
+            "profile_list": [{"display_name": "x", "kubespawner_override": {"nfs_server": override}}],
+        },
+        JhawsSpawner={"nfs_server": configured},
+    )
+    await spawner.load_user_options()
+
+    assert spawner.storage_pvc_ensure is ensured
+
+
+async def test_a_second_mount_of_the_home_that_jhaws_replaced_is_a_sentence() -> None:
+    """An init container that still wants the user's PVC would wait for ever for a claim that nobody makes."""
+    init = [{"name": "i", "image": "i", "volumeMounts": [{"name": "volume-ada", "mountPath": "/x"}]}]
+    spawner = make_spawner(
+        JhawsSpawner, KubeSpawner={**Z2JH_HOME, "init_containers": init}, JhawsSpawner={"nfs_server": "d"}
+    )
+    with pytest.raises(ConfigError, match="still wants it"):
+        await spawner.get_pod_manifest()
+
+
+async def test_two_ways_to_write_the_homes_path_are_one_mount() -> None:
+    """`//home/jovyan/` gives way to ours too."""
+    options = {
+        "volumes": [{"name": "h", "emptyDir": {}}],
+        "volume_mounts": [{"name": "h", "mountPath": "//home/jovyan/"}],
+    }
+    pod = await manifest_of(make_spawner(JhawsSpawner, KubeSpawner=options, JhawsSpawner={"nfs_server": "d"}))
+
+    assert [each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]] == ["/home/jovyan"]
 
 
 async def test_a_profile_of_an_unknown_nodegroup_is_a_sentence() -> None:

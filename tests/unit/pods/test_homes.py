@@ -10,6 +10,7 @@ from jhaws.pods.homes import (
     Storage,
     check_home_template,
     check_mount,
+    check_shares,
     make_init_container,
     make_mounts,
     make_volumes,
@@ -25,7 +26,14 @@ def shares(*entries: object) -> tuple:
 
 
 def storage(**changes: object) -> Storage:
-    values = {"server": "nfs", "path": "/", "home": "home/ada", "home_mount": "/home/jovyan", "shares": ()}
+    values = {
+        "server": "nfs",
+        "path": "/",
+        "homes": "home",
+        "home": "home/ada",
+        "home_mount": "/home/jovyan",
+        "shares": (),
+    }
     return Storage(**{**values, **changes})
 
 
@@ -63,12 +71,14 @@ def test_a_share_of_a_group_is_for_its_members_and_the_first_of_one_mount_counts
         ({"name": "data", "mount": "/"}, "absolute path"),
         ({"name": "data", "mount": "/a/../etc"}, "absolute path"),
         ({"name": "data", "path": "../home"}, "relative path"),
+        ({"name": "data", "path": "scratch/{username}"}, "one folder for all who get the share"),
+        ({"name": "data", "mount": "/it's"}, "absolute path"),
         ({"name": "data", "path": "/home"}, "relative path"),
         ({"mount": "/data"}, r"shares\[0\]\.name must be text, got NoneType None"),
         ({"name": "data", "readonly": True}, "has no field 'readonly'. Did you mean 'read_only'"),
         ({"name": "data", "read_only": "yes"}, "read_only must be true or false, got str 'yes'"),
         ({"name": "data", "groups": "staff"}, "groups must be a list of names"),
-        ("data", "must be a mapping of name, mount"),
+        ("data", "must be a mapping of name, mount, path, read_only, groups, got a str"),
     ],
 )
 def test_a_wrong_share_is_refused_with_its_place_the_rule_and_the_value(entry: object, sentence: str) -> None:
@@ -77,7 +87,7 @@ def test_a_wrong_share_is_refused_with_its_place_the_rule_and_the_value(entry: o
         shares(entry)
 
 
-@pytest.mark.parametrize("template", ["home/{escaped_username}", "{username}", "x/{safe_username}/{servername}"])
+@pytest.mark.parametrize("template", ["home/{escaped_username}", "a/b/{username}", "x/u-{safe_username}/work"])
 def test_a_home_template_names_the_user_by_an_escaped_field(template: str) -> None:
     """KubeSpawner's escaped fields are what a home may be named by."""
     assert check_home_template(template) == template
@@ -86,8 +96,14 @@ def test_a_home_template_names_the_user_by_an_escaped_field(template: str) -> No
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
-        ("home", "must name the user, or all users share one home"),
-        ("home/{servername}", "must name the user"),
+        ("home", "must name the user by one field and no other"),
+        ("home/{servername}", "must name the user by one field"),
+        ("home/{username}-{servername}", "users could share a home"),  # ann-x's server y, ann's server x-y
+        ("home/{username}{username}", "by one field"),
+        ("{username}", "begin with a folder for homes alone"),  # a user called shares
+        ("u-{username}/home", "begin with a folder for homes alone"),
+        ("home/{username:.1}", "as they are, without ':'"),
+        ("home/{username!r}", "as they are, without ':'"),
         ("home/{unescaped_username}", "its field is escaped"),
         ("home/{userid}", "may use the fields"),  # SQLite gives the number of a deleted user to the next one
         ("home/{username.__class__}", "may use the fields"),
@@ -102,6 +118,27 @@ def test_a_home_template_that_could_be_shared_or_escape_is_refused(template: str
         check_home_template(template)
 
 
+@pytest.mark.parametrize(
+    ("share", "sentence"),
+    [
+        ({"name": "x", "path": "home"}, "would open homes"),
+        ({"name": "x", "path": "home/ada"}, "would open homes"),
+        ({"name": "x", "mount": "/home/jovyan"}, "where the home is"),
+    ],
+)
+def test_a_share_never_meets_the_homes(share: dict, sentence: str) -> None:
+    """A share that holds homes, lies among them or is mounted over them is refused."""
+    with pytest.raises(ConfigError, match=sentence):
+        check_shares(shares(share), home_template="home/{escaped_username}", home_mount="/home/jovyan")
+
+
+def test_a_share_beside_the_homes_is_fine() -> None:
+    """A folder that only begins like that of the homes is another one, and a mount inside the home is allowed."""
+    found = shares({"name": "x", "path": "homework", "mount": "/home/jovyan/x"})
+
+    check_shares(found, home_template="home/{escaped_username}", home_mount="/home/jovyan")
+
+
 @pytest.mark.parametrize("mount", ["/home/jovyan", "/data", "/a.b/c-d"])
 def test_an_absolute_mount_is_taken(mount: str) -> None:
     """A plain absolute path is a mount."""
@@ -114,7 +151,8 @@ def test_the_init_container_has_the_one_right_it_needs() -> None:
 
     assert container["image"] == "jupyter/base:1"
     assert container["command"][:2] == ["sh", "-c"]
-    assert container["command"][3:] == ["jhaws-home", "/jhaws-nfs/home/ada", "1000", "100"]
+    assert container["command"][3:] == ["jhaws-home", "/jhaws-nfs/ada", "1000", "100"]
+    assert container["volumeMounts"] == [{"name": "jhaws-nfs", "mountPath": "/jhaws-nfs", "subPath": "home"}]
     assert container["securityContext"] == {
         "runAsUser": 0,
         "runAsNonRoot": False,

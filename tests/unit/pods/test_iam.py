@@ -28,6 +28,8 @@ def test_the_first_row_that_applies_counts() -> None:
         ({"role": "{username"}, "must be a template"),
         ({"roles": "a"}, "has no field 'roles'. Did you mean 'role'"),
         ({"role": 5}, "role must be text, got int 5"),
+        ({"role": "r-{username:.2}"}, "as they are, without ':'"),  # ann and anna would share a role
+        ({"service_account": "UPPER-{username}"}, "must have lower-case letters"),
     ],
 )
 def test_a_wrong_row_is_refused_in_a_sentence(row: object, sentence: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from jhaws.errors import ConfigError
 from jhaws.pods.nodegroups import choose, make_node_requirements, make_tolerations, read_nodegroups
-from jhaws.pods.profiles import with_nodegroups
+from jhaws.pods.profiles import named_nodegroups, with_nodegroups
 
 
 def read(value: object) -> dict:
@@ -69,19 +69,35 @@ def test_a_wrong_nodegroup_is_refused_in_a_sentence(value: object, sentence: str
         read(value)
 
 
-def test_a_profile_that_names_no_nodegroup_goes_back_to_the_default() -> None:
-    """The nodegroup of one start does not stick to the next, and an override of KubeSpawner's own kind wins."""
+def test_a_profiles_nodegroup_is_short_for_an_override() -> None:
+    """KubeSpawner's own override wins, and a profile that names none leaves what the option or a hook says."""
     profiles = with_nodegroups(
         [
             {"slug": "gpu", "nodegroup": "gpu"},
-            {"slug": "small", "kubespawner_override": {"image": "x"}},
+            {"slug": "small", "nodegroup": None},
             {"slug": "own", "nodegroup": "gpu", "kubespawner_override": {"nodegroup": "other"}},
-        ],
-        "users",
+        ]
     )
 
-    assert [profile["kubespawner_override"] for profile in profiles] == [
+    assert [profile.get("kubespawner_override") for profile in profiles] == [
         {"nodegroup": "gpu"},
-        {"nodegroup": "users", "image": "x"},
+        None,
         {"nodegroup": "other"},
     ]
+
+
+def test_the_nodegroups_of_static_profiles_are_known_before_the_first_start() -> None:
+    """Those of profiles, overrides and choices are found; a callable's are not known yet."""
+    profiles = [
+        {"display_name": "A", "nodegroup": "a"},
+        {"display_name": "B", "kubespawner_override": {"nodegroup": "b"}},
+        {
+            "display_name": "C",
+            "profile_options": {"o": {"choices": {"x": {"kubespawner_override": {"nodegroup": "c"}}}}},
+        },
+        "nonsense",
+    ]
+
+    assert list(named_nodegroups(profiles)) == [("A", "a"), ("B", "b"), ("C", "c")]
+    assert list(named_nodegroups({"p": profiles[0]})) == [("A", "a")]
+    assert list(named_nodegroups(lambda spawner: profiles)) == []
