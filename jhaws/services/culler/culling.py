@@ -77,8 +77,8 @@ async def main(environ: Mapping[str, str] = os.environ) -> None:
     log.info("Stopping servers idle for %s s; looking every %s s.", settings.timeout, settings.every)
     if settings.timeout < SAFE_TIMEOUT_SECONDS:
         log.warning(
-            "JhawsCuller.timeout is %s s, but servers report activity every 300 s: below %s people at work may "
-            "lose their server.",
+            "JhawsCuller.timeout is %s s, but servers report activity every 300 s unless told otherwise: below %s "
+            "people at work may lose their server.",
             settings.timeout,
             SAFE_TIMEOUT_SECONDS,
         )

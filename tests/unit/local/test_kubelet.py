@@ -365,9 +365,11 @@ async def test_sidecar(cluster: LocalCluster, tmp_path: Path) -> None:
         "restartPolicy": "Always",
         "command": ["sh", "-c", f"echo sidecar >> {out}; trap 'exit 0' TERM; while :; do sleep 0.01; done"],
     }
-    create(cluster, make_pod(script=f"echo main >> {out}", initContainers=[sidecar], restartPolicy="Never"))
+    # A started process has not said anything yet; the pod ends with its container, so that waits for the side-car.
+    script = f"until grep -q sidecar {out} 2>/dev/null; do sleep 0.01; done; echo main >> {out}"
+    create(cluster, make_pod(script=script, initContainers=[sidecar], restartPolicy="Never"))
     await wait_for(cluster.storage, PODS, "pod", lambda p: p["status"].get("phase") == "Succeeded")
-    assert sorted(out.read_text().split()) == ["main", "sidecar"]
+    assert out.read_text().split() == ["sidecar", "main"]
 
 
 async def test_deadline(cluster: LocalCluster) -> None:
