@@ -18,7 +18,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from jhaws.local.api.apiserver import ApiServer
 
 # Seconds any single condition may take; far more than it ever does.
-PATIENCE = 20
+PATIENCE = 60
 
 # Nobody schedules these pods, on any server, so nobody but the test writes to them.
 SCHEDULER = "nobody"
