@@ -1,5 +1,8 @@
 """`configure(c)` in a real hub: mistakes end in a sentence, and what comes late counts."""
 
+import asyncio
+import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,16 @@ async def test_the_culler_can_list_and_stop_and_nothing_more(tmp_path: Path) -> 
 
         assert service["roles"] == ["jhaws-culler"]
         assert service["admin"] is False
+
+
+async def test_the_token_command_leaves_our_role_in_the_database(tmp_path: Path) -> None:
+    """`jupyterhub token` deletes roles that its configuration does not name; the culler's stays."""
+    users = "c.JhawsAuthenticator.allowed_users = {'bob'}\n"
+    async with running_hub(tmp_path, users):
+        command = [sys.executable, "-m", "jupyterhub", "token", "bob", "-f", "jupyterhub_config.py"]
+        process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+        with sqlite3.connect(tmp_path / "jupyterhub.sqlite") as database:
+            roles = {name for (name,) in database.execute("select name from roles")}
+
+        assert "jhaws-culler" in roles
