@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import json
 import logging
 import os
 import shutil
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jhaws.errors import LocalError
-from jhaws.local.api.apiserver import ApiServer
+from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
 from jhaws.local.api.storage import Storage
 from jhaws.local.kubelet.claims import Claims
 from jhaws.local.kubelet.containers import Warden
@@ -150,7 +149,7 @@ class LocalCluster:
         self._run(Scheduler(self.storage).run(), "scheduler")
         self._run(kubelet.run(), "kubelet")
         self._run(nodes.run(), "autoscaler")
-        self._write_kubeconfig()
+        write_kubeconfig(self.kubeconfig, self._api.make_kubeconfig())
 
     async def stop(self) -> None:
         """Stop everything; kills every process of every pod and no other. Safe to call twice."""
@@ -190,13 +189,6 @@ class LocalCluster:
                 "stop that one, or choose another folder."
             ) from exc
         self._lock = lock
-
-    def _write_kubeconfig(self) -> None:
-        # JSON is YAML, and needs no package.
-        text = json.dumps(self._api.make_kubeconfig(), indent=2)
-        self.kubeconfig.unlink(missing_ok=True)
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(text)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:
