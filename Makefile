@@ -7,11 +7,12 @@ JUPYTERHUB ?= 6
 VENV ?= .venv-$(JUPYTERHUB)
 BIN := $(VENV)/bin
 DEMO_OPTIONS ?=
+BENCH_OPTIONS ?=
 TESTS ?= tests/unit tests/api tests/hub
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs format clean
+.PHONY: help install demo test kube bench lint docs format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -23,6 +24,12 @@ install: $(VENV)/.test ## Install jhaws, its tests' tools and configurable-http-
 
 test: $(VENV)/.test ## Run every test that needs no cluster; TESTS=tests/unit for some of them
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+
+kube: ## Build a real Kubernetes API server for the tests (Go; about 5 minutes the first time)
+	@tests/kube/build.sh
+
+bench: $(VENV)/.test ## Compare with stock KubeSpawner (half an hour); BENCH_OPTIONS=--quick tries it
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m bench $(BENCH_OPTIONS)
 
 lint: $(VENV)/.test ## Check style, types and import rules
 	@$(BIN)/ruff check .
@@ -39,8 +46,8 @@ format: $(VENV)/.test ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-clean: ## Delete the virtual environments and caches; the demo's folder stays
-	rm -rf .venv-* .pytest_cache .mypy_cache .ruff_cache dist
+clean: ## Delete the virtual environments, built programs and caches; the demo's folder stays
+	rm -rf .venv-* .pytest_cache .mypy_cache .ruff_cache dist tests/kube/bin
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jhaws needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

@@ -12,13 +12,14 @@ that says so under z2jh's `custom:`, for example `custom: {jhaws: {authenticator
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -30,6 +31,7 @@ from traitlets.config import Config, Configurable
 
 from .errors import ConfigError
 from .login.authenticator import JhawsAuthenticator
+from .names import hub_id
 from .options import check_options, configured_value
 from .pods.homes import check_shares, read_shares
 from .pods.nodegroups import Nodegroup, read_nodegroups
@@ -40,6 +42,8 @@ from .services.culler.settings import JhawsCuller, make_scopes
 from .services.placeholder.settings import JhawsPlaceholder
 from .services.running import make_service_config
 from .spawner import JhawsSpawner
+from .starts.reconciling import Reconciler
+from .store import ensure_database_id
 
 SPAWNER = "jhaws.spawner.JhawsSpawner"
 AUTHENTICATOR = "jhaws.login.authenticator.JhawsAuthenticator"
@@ -54,6 +58,7 @@ PLACEHOLDER = "jhaws-placeholder"
 # How a process finds Kubernetes; JupyterHub hands a service only what it is told to.
 KUBERNETES_ENVIRONMENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 GIB = 2**30  # bytes
+PAGES = Path(__file__).parent / "pages" / "templates"
 # Where a hub that listens on all addresses is reached from its own pod.
 EVERY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not bound here
 
@@ -143,6 +148,7 @@ def choose_classes(c: Config, wanted: Wanted, chart: Chart) -> None:
 def _complete_or_exit(app: Any, wanted: Wanted, chart: Chart) -> None:
     with _exit_on_mistake(app):
         complete(app, wanted, chart)
+        reconcile(app)
 
 
 @contextlib.contextmanager
@@ -171,11 +177,20 @@ def complete(app: Any, wanted: Wanted, chart: Chart) -> None:
         app.log.warning(warning)
     if issubclass(app.spawner_class, JhawsSpawner):
         check_spawner(app.spawner_class, app.config)
+        add_pages(app)
     _warn_of_lost_dummy(app, chart)
     if wanted.culler:
         _add_culler(app, chart)
     if wanted.placeholder:
         _add_placeholder(app, chart)
+
+
+def add_pages(app: Any) -> None:
+    """Put our pages behind the operator's own, which win, and before JupyterHub's."""
+    theirs = os.path.join(app.data_files_path, "templates")
+    paths = list(app.template_paths)
+    place = paths.index(theirs) if theirs in paths else len(paths)
+    app.template_paths = [*paths[:place], str(PAGES), *paths[place:]]
 
 
 def check_spawner(spawner_class: type[JhawsSpawner], config: Config) -> None:
@@ -199,6 +214,21 @@ def check_spawner(spawner_class: type[JhawsSpawner], config: Config) -> None:
     if option("nfs_server"):
         shares = read_shares("JhawsSpawner.shares", option("shares"))
         check_shares(shares, home_template=option("nfs_home"), home_mount=option("home_mount"))
+
+
+def reconcile(app: Any) -> None:
+    """Have the pods of this hub and its database marked, and compare pods and servers from the hub's start on.
+
+    Args:
+        app: The JupyterHub that starts, on its event loop; its configuration is checked.
+    """
+    if not issubclass(app.spawner_class, JhawsSpawner):
+        return
+    app.spawner_class.hub_id = hub_id(_namespace(app), app.base_url)
+    app.spawner_class.database_id = staticmethod(functools.cache(lambda: ensure_database_id(app.db)))
+    if interval_seconds := _spawner_option(app, "reconcile_interval"):
+        app.jhaws_reconciler = Reconciler(app, interval_seconds=interval_seconds)
+        app.jhaws_reconciler.start()
 
 
 def _our_classes(app: Any) -> tuple[type[Configurable], ...]:
@@ -262,16 +292,12 @@ def _add_placeholder(app: Any, chart: Chart) -> None:
         )
         return
 
-    def spawner_option(name: str) -> Any:
-        traits = app.spawner_class.class_trait_names()
-        return configured_value(app.spawner_class, app.config, name) if name in traits else None
-
     if settings.cpu_cores is None:
-        settings.cpu_cores = spawner_option("cpu_guarantee") or None
-    if settings.memory_gib is None and (guarantee := spawner_option("mem_guarantee")):
+        settings.cpu_cores = _spawner_option(app, "cpu_guarantee") or None
+    if settings.memory_gib is None and (guarantee := _spawner_option(app, "mem_guarantee")):
         settings.memory_gib = guarantee / GIB
-    namespace = spawner_option("namespace") or "default"
-    nodegroups = read_nodegroups("JhawsSpawner.nodegroups", spawner_option("nodegroups") or {})
+    namespace = _namespace(app)
+    nodegroups = read_nodegroups("JhawsSpawner.nodegroups", _spawner_option(app, "nodegroups") or {})
     environment = {
         "JHAWS_NAMESPACE": namespace,
         "JHAWS_HUB_ID": hub_id(namespace, app.base_url),
@@ -283,6 +309,16 @@ def _add_placeholder(app: Any, chart: Chart) -> None:
     _add_service(app, PLACEHOLDER, "jhaws.services.placeholder", make_service_config(settings), environment=environment)
 
 
+def _spawner_option(app: Any, name: str) -> Any:
+    """Return an option of the spawner that is in use, None where that has no such option."""
+    traits = app.spawner_class.class_trait_names()
+    return configured_value(app.spawner_class, app.config, name) if name in traits else None
+
+
+def _namespace(app: Any) -> str:
+    return _spawner_option(app, "namespace") or "default"
+
+
 def _z2jh_name(short_name: str) -> str:
     import z2jh
 
@@ -292,14 +328,6 @@ def _z2jh_name(short_name: str) -> str:
 def _node_choice(group: Nodegroup) -> dict[str, Any]:
     """Return what a placeholder pod must say to land on the nodes of `group`."""
     return {"node_labels": dict(group.node_labels), "taints": [asdict(taint) for taint in group.taints]}
-
-
-def hub_id(namespace: str, base_url: str) -> str:
-    """Return the value of the label that marks this hub's own pods: the same after every restart.
-
-    z2jh puts one hub into a namespace; a second one there must have another base URL.
-    """
-    return hashlib.sha256(f"{namespace} {base_url}".encode()).hexdigest()[:16]
 
 
 def _add_service(

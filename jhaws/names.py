@@ -21,6 +21,18 @@ HASH_DIGITS = 32  # 128 bits: nobody finds two names with the same folder
 HASH_SEPARATOR = "---"
 
 
+HUB_LABEL = "jhaws.io/hub"  # on all pods of a hub; its value is the hub's id
+DATABASE_LABEL = "jhaws.io/hub-database"  # on pods of servers; its value is an id that the hub's database keeps
+
+
+def hub_id(namespace: str, base_url: str) -> str:
+    """Return the value of the label that marks this hub's own pods: the same after every restart.
+
+    z2jh puts one hub into a namespace; a second one there must have another base URL.
+    """
+    return hashlib.sha256(f"{namespace} {base_url}".encode()).hexdigest()[:16]
+
+
 def check_username(username: str) -> None:
     """Refuse a user name that JupyterHub, a folder or a log line could trip over.
 

@@ -2,24 +2,29 @@
 
 It is KubeSpawner in everything else: each of its traits, hooks and templates keeps its meaning, also when set as
 `c.KubeSpawner.*`. The overrides here are a few lines each; what is in a pod is decided in `jhaws.pods`, without I/O,
-and merged into KubeSpawner's manifest before the operator's `modify_pod_hook` sees it.
+and merged into KubeSpawner's manifest before the operator's `modify_pod_hook` sees it. How a server comes up, and how
+the hub learns of it, is in `jhaws.starts`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
-import jupyterhub
-from kubespawner import KubeSpawner
-from tornado import web
-from traitlets import Bool, Dict, List, TraitType, Unicode, Union, validate
+from traitlets import Bool, Dict, Enum, Float, List, TraitType, Unicode, Union, validate
 
 from .errors import ConfigError
-from .names import folder_path
+from .names import DATABASE_LABEL, HUB_LABEL, folder_path
 from .options import configured_value
 from .pods import ends, gitpuller, homes, iam, merging, nodegroups, profiles
+from .pods.nodegroups import Nodegroup
+from .starts.attempt import StartError
+from .starts.failures import Failure
+from .starts.reconcile import UnknownPods
+from .starts.reporting import ReportingSpawner
+from .starts.resuming import ResumingSpawner
 
+GIB = 2**30  # bytes
 DEFAULT_UID = 1000  # jovyan, in the Jupyter images and in z2jh's default values
 DEFAULT_GID = 100  # users, ditto
 
@@ -29,7 +34,7 @@ def _table(help_text: str) -> TraitType[Any, Any]:
     return Union([List(), Dict()], config=True, help=help_text)
 
 
-class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
+class JhawsSpawner(ReportingSpawner, ResumingSpawner):
     """Spawns each server as a pod with its NFS home and shares, on its nodegroup, with its IAM role and courses."""
 
     nfs_server = Unicode(
@@ -152,6 +157,33 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         """
     )
 
+    unknown_pods = Enum(
+        [each.value for each in UnknownPods],
+        UnknownPods.REPORT.value,
+        config=True,
+        help="""
+        What is done about a running pod that this hub made and does not know any more. Default: "report".
+
+        "report" is a dry run: the log says what would be done. "delete" deletes such a pod; homes and PVCs stay.
+        "adopt" gives it back to its user, where the hub still knows the server's token, and else reports it.
+
+        Only pods with this hub's labels and its database's id count, older than `start_timeout` and unknown in two
+        rounds of `reconcile_interval`. After the loss of the database its pods are left alone, whatever this says.
+        """,
+    )
+
+    reconcile_interval = Float(
+        300.0,
+        min=0.0,
+        config=True,
+        help="""
+        How often pods and servers are compared, in seconds, from hub start on. Default 300; 0 turns it off.
+
+        Pods that have ended are then deleted, unless `delete_stopped_pods` is off; for running ones see
+        `unknown_pods`. It asks the hub's own watch of pods, so Kubernetes does not notice it.
+        """,
+    )
+
     @validate("nfs_server")
     def _validate_nfs_server(self, proposal: Any) -> Any:
         if not re.fullmatch(r"[\w.:\[\]-]*", proposal.value):
@@ -176,6 +208,10 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         READERS[proposal.trait.name](f"JhawsSpawner.{proposal.trait.name}", proposal.value)
         return proposal.value
 
+    # What marks this hub's pods; set when the hub starts. The database can be asked only when the hub has opened it.
+    hub_id: ClassVar[str] = ""
+    database_id: ClassVar[Any] = staticmethod(lambda: "")
+
     _told_of: tuple[str, int] | None = None  # the pod and its count of restarts that were last told of
 
     def _read(self, option: str) -> Any:
@@ -185,22 +221,20 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
     def _get_initialized_profile_list(self, profile_list: Any) -> Any:
         return profiles.with_nodegroups(super()._get_initialized_profile_list(profile_list))
 
+    def nodegroup_name(self) -> str:
+        """Return the name of this server's nodegroup, "" where none is configured or it names an unknown one."""
+        return next((name for name in self._read("nodegroups") if name == (self.nodegroup or name)), "")
+
     async def load_user_options(self) -> None:
         """Apply the chosen profile, as KubeSpawner does; with an NFS home there is then no PVC to make."""
         await super().load_user_options()
         if self.nfs_server:
             self.storage_pvc_ensure = False
 
-    async def _start(self) -> Any:
-        """Start the server; what no new try can mend is told to the user and never ends the hub."""
-        try:
-            return await super()._start()
-        except ConfigError as error:
-            self.log.error("The server of %s cannot start: %s", self._log_name, error)
-            spare_the_hub(self)
-            refusal: Any = web.HTTPError(400, log_message=str(error))
-            refusal.jupyterhub_message = f"{error} Please tell the people who run this hub."
-            raise refusal from error
+    def is_ours(self, pod: Any) -> bool:
+        """Say whether a pod may be this hub's: it has this hub's label, or none, as before jhaws was used."""
+        labels = pod["metadata"].get("labels") or {}
+        return bool(labels.get(HUB_LABEL, self.hub_id) == self.hub_id)
 
     async def poll(self) -> Any:
         """Say whether the server runs, as KubeSpawner does, and tell when Kubernetes had to restart it."""
@@ -245,6 +279,8 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
         member_of = frozenset(group.name for group in self.user.groups)
         storage = self._storage(member_of)
         group = nodegroups.choose(self._read("nodegroups"), self.nodegroup)
+        if group:
+            self._check_size(group)
         role, account = self._iam_role(member_of)
         return merging.Parts(
             volumes=tuple(homes.make_volumes(storage)) if storage else (),
@@ -252,10 +288,18 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
             init_containers=self._init_containers(storage, pod),
             node_requirements=tuple(nodegroups.make_node_requirements(group)) if group else (),
             tolerations=tuple(nodegroups.make_tolerations(group)) if group else (),
+            labels={HUB_LABEL: self.hub_id, DATABASE_LABEL: self.database_id()} if self.hub_id else {},
             annotations={iam.ROLE_ANNOTATION: role} if role else {},
             service_account=account,
             post_start=self._post_start(pod, member_of),
         )
+
+    def _check_size(self, group: Nodegroup) -> None:
+        """Refuse a server that no node of its nodegroup can ever hold: waiting for one would be in vain."""
+        memory = self.mem_guarantee / GIB if self.mem_guarantee else None
+        if misfit := nodegroups.find_misfit(group, cpu_cores=self.cpu_guarantee, memory_gib=memory):
+            message = "This server is larger than any machine here. Choose a smaller profile, or ask for a larger one."
+            raise StartError(Failure(reason="no_node_fits", message=message, detail=misfit))
 
     def _iam_role(self, member_of: frozenset[str]) -> tuple[str, str]:
         """Return the annotated role and the ServiceAccount of this user; one of them or both are empty."""
@@ -307,17 +351,6 @@ class JhawsSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no typ
     def _plain(self, model: Any) -> Any:
         """Return a model of the Kubernetes client as the API server reads it, camelCase keys; {} for None."""
         return self.api.api_client.sanitize_for_serialization(model) or {}
-
-
-def spare_the_hub(spawner: Any) -> None:
-    """Keep a failure that is not the hub's own from counting towards its `consecutive_failure_limit`.
-
-    JupyterHub 6 spares errors of the kind 4xx by itself. JupyterHub 5 counts each one and ends at the limit, so the
-    one it is about to count is taken off before. Delete when JupyterHub 5 is no longer supported.
-    """
-    if jupyterhub.version_info[0] < 6 and spawner.handler is not None:
-        settings = spawner.handler.settings
-        settings["failure_count"] = settings.get("failure_count", 0) - 1
 
 
 READERS = {

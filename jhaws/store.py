@@ -4,19 +4,32 @@ Owns the tables whose names begin with `jhaws_`; JupyterHub owns all the others 
 them. Everything runs on the session the hub gives us, never on an engine of our own: a second writer would
 block SQLite, and an in-memory database exists only once.
 
-Nothing here commits except `ensure_tables`: what belongs together is committed together by the caller.
+Nothing here commits except what makes tables: what belongs together is committed together by the caller.
 `login/` decides what the rows mean.
 """
 
 import json
 import logging
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import DateTime, Dialect, MetaData, Unicode, bindparam, inspect, or_, select, text
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Index,
+    MetaData,
+    Unicode,
+    bindparam,
+    delete,
+    inspect,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -68,6 +81,30 @@ class ConfiguredUser(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class PastStart(Base):
+    """A start of a server that came to a good end, and how long it took; whose it was is not kept."""
+
+    __tablename__ = "jhaws_start"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    profile: Mapped[str] = mapped_column(Unicode(_NAME_LENGTH))
+    nodegroup: Mapped[str] = mapped_column(Unicode(_NAME_LENGTH))
+    new_node: Mapped[bool]
+    seconds: Mapped[float]
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_jhaws_start_kind", "profile", "nodegroup", "new_node", "number"),)
+
+
+class HubDatabase(Base):
+    """The one row that tells this database from another one that the same hub has had before."""
+
+    __tablename__ = "jhaws_hub"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    database_id: Mapped[str] = mapped_column(Unicode(_NAME_LENGTH))
+
+
 @dataclass(frozen=True)
 class Account:
     """What the hub's database says about one name.
@@ -91,7 +128,7 @@ def ensure_tables(db: Session) -> bool:
         db: The hub's session; its own connection is used.
 
     Returns:
-        True when a table was created.
+        True when the table of the configuration's names was created: jhaws's login is new here.
     """
     connection = db.connection()
     there = set(inspect(connection).get_table_names())
@@ -100,7 +137,37 @@ def ensure_tables(db: Session) -> bool:
     db.commit()
     if missing:
         _log.debug("Created the tables %s", [table.name for table in missing])
-    return bool(missing)
+    return Base.metadata.tables[ConfiguredUser.__tablename__] in missing
+
+
+def ensure_table_of_starts(db: Session) -> None:
+    """Create the table of past starts where the hub's database lacks it, and no other one, and commit.
+
+    Args:
+        db: The hub's session; its own connection is used.
+    """
+    Base.metadata.tables[PastStart.__tablename__].create(db.connection(), checkfirst=True)
+    db.commit()
+
+
+def ensure_database_id(db: Session) -> str:
+    """Return the id of the hub's database, and make it, at random, and commit where there is none yet.
+
+    Makes no other table: whether the others are new is what `ensure_tables` tells.
+
+    Args:
+        db: The hub's session; its own connection is used.
+
+    Returns:
+        16 hexadecimal digits, the same as long as the database lives.
+    """
+    Base.metadata.tables[HubDatabase.__tablename__].create(db.connection(), checkfirst=True)
+    row = db.get(HubDatabase, 1)
+    if row is None:
+        row = HubDatabase(number=1, database_id=secrets.token_hex(8))
+        db.add(row)
+        db.commit()
+    return row.database_id
 
 
 def drop_tables(db: Session) -> None:
@@ -165,3 +232,61 @@ def delete_configured_names(db: Session, names: Collection[str]) -> None:
         table = Base.metadata.tables[ConfiguredUser.__tablename__]
         gone = table.delete().where(table.c.name == bindparam("gone"))
         db.execute(gone, [{"gone": name} for name in sorted(names)])
+
+
+@dataclass(frozen=True)
+class StartKind:
+    """Starts that can be compared with each other.
+
+    Attributes:
+        profile: Slug of the profile, "" where there are none.
+        nodegroup: Name of the nodegroup, "" where there are none.
+        new_node: Whether the start had to wait for a new node.
+    """
+
+    profile: str
+    nodegroup: str
+    new_node: bool = False
+
+
+def read_start_seconds(db: Session, kind: StartKind) -> list[float]:
+    """Read how many seconds the past starts of one kind took, the oldest first."""
+    query = select(PastStart.seconds).where(*_is_of(kind)).order_by(PastStart.number)
+    return list(db.scalars(query))
+
+
+def add_start(db: Session, kind: StartKind, *, seconds: float, ended_at: datetime) -> None:
+    """Put a start that came to a good end into the session; the caller commits.
+
+    Args:
+        db: The hub's session.
+        kind: What it is compared with; names longer than the columns are cut.
+        seconds: From the click until the server was ready.
+        ended_at: Aware time.
+    """
+    names = {"profile": kind.profile[:_NAME_LENGTH], "nodegroup": kind.nodegroup[:_NAME_LENGTH]}
+    db.add(PastStart(**names, new_node=kind.new_node, seconds=seconds, ended_at=ended_at))
+
+
+def prune_starts(db: Session, kind: StartKind, *, keep: int, before: datetime) -> None:
+    """Forget all but the last starts of one kind, and old ones of any kind; the caller commits.
+
+    Args:
+        db: The hub's session.
+        kind: Of which only some are kept.
+        keep: How many of them.
+        before: Aware time; older starts go whatever their kind, such as those of a profile that is no more.
+    """
+    newest = select(PastStart.number).where(*_is_of(kind)).order_by(PastStart.number.desc())
+    last = db.scalar(newest.offset(keep).limit(1))
+    if last is not None:
+        db.execute(delete(PastStart).where(*_is_of(kind), PastStart.number <= last))
+    db.execute(delete(PastStart).where(PastStart.ended_at < before))
+
+
+def _is_of(kind: StartKind) -> tuple[Any, ...]:
+    return (
+        PastStart.profile == kind.profile[:_NAME_LENGTH],
+        PastStart.nodegroup == kind.nodegroup[:_NAME_LENGTH],
+        PastStart.new_node == kind.new_node,
+    )

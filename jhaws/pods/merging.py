@@ -41,6 +41,7 @@ class Parts:
         init_containers: v1 Container each; they run before the operator's.
         node_requirements: v1 NodeSelectorRequirement each; all of them must hold.
         tolerations: v1 Toleration each.
+        labels: Of the pod.
         annotations: Of the pod.
         service_account: Name, "" to leave KubeSpawner's.
         post_start: v1 LifecycleHandler of the server's container, None to leave KubeSpawner's.
@@ -51,6 +52,7 @@ class Parts:
     init_containers: tuple[Manifest, ...] = ()
     node_requirements: tuple[Manifest, ...] = ()
     tolerations: tuple[Manifest, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     service_account: str = ""
     post_start: Manifest | None = None
@@ -59,6 +61,10 @@ class Parts:
 def merge_parts(pod: Any, parts: Parts) -> None:
     """Merge `parts` into a V1Pod in place; its first container is the server, as KubeSpawner makes it."""
     spec = pod.spec
+    _mark(pod.metadata, parts)
+    if not spec.containers[0].termination_message_policy:
+        # The last lines of a server that crashes then stand in its pod's status, which the hub may read.
+        spec.containers[0].termination_message_policy = "FallbackToLogsOnError"
     if parts.mounts:
         _replace_mounts(spec, parts)
     if parts.init_containers:
@@ -67,8 +73,6 @@ def merge_parts(pod: Any, parts: Parts) -> None:
         _require_nodes(spec, parts.node_requirements)
     if parts.tolerations:
         spec.tolerations = (spec.tolerations or []) + _models(V1Toleration, parts.tolerations)
-    if parts.annotations:
-        pod.metadata.annotations = {**(pod.metadata.annotations or {}), **parts.annotations}
     if parts.service_account:
         spec.service_account_name = spec.service_account = parts.service_account
         if spec.automount_service_account_token is None:
@@ -78,6 +82,13 @@ def merge_parts(pod: Any, parts: Parts) -> None:
         server = spec.containers[0]
         server.lifecycle = _model(V1Lifecycle, server.lifecycle)
         server.lifecycle.post_start = get_k8s_model(V1LifecycleHandler, parts.post_start)
+
+
+def _mark(metadata: Any, parts: Parts) -> None:
+    if parts.labels:
+        metadata.labels = {**(metadata.labels or {}), **parts.labels}
+    if parts.annotations:
+        metadata.annotations = {**(metadata.annotations or {}), **parts.annotations}
 
 
 def claims_of(pod: Any) -> set[str]:

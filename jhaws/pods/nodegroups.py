@@ -119,6 +119,21 @@ def choose(nodegroups: Mapping[str, Nodegroup], name: str) -> Nodegroup | None:
     return nodegroups[name]
 
 
+def find_misfit(group: Nodegroup, *, cpu_cores: float | None, memory_gib: float | None) -> str:
+    """Return why a server can never run on a node of `group`, "" where it can or where nobody knows.
+
+    Args:
+        group: Its `cpu_cores` and `memory_gib` are those of a node, of which Kubernetes keeps some for itself.
+        cpu_cores: What the server is guaranteed, None for nothing.
+        memory_gib: Likewise.
+    """
+    if group.cpu_cores and (cpu_cores or 0) > group.cpu_cores:
+        return f"it wants {cpu_cores:g} CPU cores and a node of nodegroup {group.name!r} has {group.cpu_cores:g}"
+    if group.memory_gib and (memory_gib or 0) > group.memory_gib:
+        return f"it wants {memory_gib:g} GiB of memory and a node of nodegroup {group.name!r} has {group.memory_gib:g}"
+    return ""
+
+
 def make_node_requirements(group: Nodegroup) -> list[dict[str, Any]]:
     """Build the node selector requirements that only nodes of `group` meet, v1 NodeSelectorRequirement."""
     return [{"key": key, "operator": "In", "values": [value]} for key, value in sorted(group.node_labels.items())]

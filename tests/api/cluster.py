@@ -49,7 +49,6 @@ class Cluster:
     headers: dict[str, str]
     ssl: ssl.SSLContext | bool
     namespace: str
-    embedded: Any = None
 
     @property
     def core(self) -> client.CoreV1Api:

@@ -1,10 +1,12 @@
-"""One server for each test: the one KUBECONFIG names, or an embedded one."""
+"""The servers under test: an embedded one for each test, and a real Kubernetes that all tests of a run share.
+
+With KUBECONFIG set it is the server that this names, and no other.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,22 +19,41 @@ from kubernetes_asyncio import client, config
 from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
 from jhaws.local.api.storage import Storage
 from tests.api.cluster import Cluster, eventually
+from tests.kube.controlplane import PROGRAMS
+from tests.kube.programs import find_kubectl, find_missing
+from tests.kube.sharing import share_control_plane
+
+EMBEDDED, KUBERNETES, GIVEN = "embedded", "kubernetes", "kubeconfig"
+
+SERVERS = [GIVEN] if os.environ.get("KUBECONFIG") else [EMBEDDED, KUBERNETES]
 
 # Where there is no kubectl there is nothing to say about it: its tests do not exist, rather than be skipped.
-collect_ignore = [] if shutil.which("kubectl") else ["test_kubectl.py"]
+collect_ignore = [] if find_kubectl() else ["test_kubectl.py"]
 
 
 @asynccontextmanager
-async def run_embedded(folder: Path) -> AsyncIterator[tuple[str, ApiServer]]:
+async def run_embedded(folder: Path) -> AsyncIterator[str]:
     """Run an embedded API server, and give its kubeconfig."""
     server = ApiServer(Storage())
     await server.start()
     path = folder / "kubeconfig"
     write_kubeconfig(path, server.make_kubeconfig())
     try:
-        yield str(path), server
+        yield str(path)
     finally:
         await server.stop()
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The kubeconfig of a real API server, with etcd and controllers; one for all processes of a run."""
+    if sentence := find_missing(PROGRAMS):
+        pytest.skip(sentence)
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Each worker has a folder in that of the run.
+        folder = folder.parent
+    return str(share_control_plane(folder / "kubernetes"))
 
 
 async def make_namespace(core: client.CoreV1Api) -> str:
@@ -49,13 +70,16 @@ async def make_namespace(core: client.CoreV1Api) -> str:
     return name
 
 
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+@pytest.fixture(params=SERVERS)
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
     """A server and a fresh namespace on it, deleted afterwards."""
     async with AsyncExitStack() as stack:
-        path, server = os.environ.get("KUBECONFIG"), None
-        if not path:
-            path, server = await stack.enter_async_context(run_embedded(tmp_path))
+        if request.param == EMBEDDED:
+            path = await stack.enter_async_context(run_embedded(tmp_path))
+        elif request.param == KUBERNETES:
+            path = request.getfixturevalue("kubernetes")
+        else:
+            path = os.environ["KUBECONFIG"]
         settings = client.Configuration()
         await config.load_kube_config(config_file=path, client_configuration=settings)
         context: ssl.SSLContext | bool = True
@@ -69,5 +93,5 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         core = client.CoreV1Api(api)
         namespace = await make_namespace(core)
-        yield Cluster(api, session, settings.host, headers, context, namespace, server)
+        yield Cluster(api, session, settings.host, headers, context, namespace)
         await core.delete_namespace(namespace)

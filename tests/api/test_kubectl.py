@@ -1,7 +1,7 @@
 """What a person does with kubectl on the demo's cluster, with the real program and real pods.
 
-These tests exist only where a `kubectl` is on the PATH (`conftest.collect_ignore`); nothing is skipped elsewhere. They
-are about the embedded cluster alone, whatever KUBECONFIG says. Written with kubectl 1.35.
+These tests exist only where a `kubectl` is built (`make kube`) or on the PATH (`conftest.collect_ignore`); nothing is
+skipped elsewhere. They are about the embedded cluster alone, whatever KUBECONFIG says. Written with kubectl 1.35.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest
 from jhaws.local.cluster import LocalCluster, LocalSettings
 from jhaws.local.scheduling.nodes import LocalNodegroup
 from tests.api.cluster import PATIENCE
+from tests.kube.programs import find_kubectl
 
 
 def make_pod(name: str, script: str = "echo hello; exec sleep 1000", **spec: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ class Kubectl:
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """Start kubectl; its cache goes to the test's folder."""
         return await asyncio.create_subprocess_exec(
-            "kubectl",
+            find_kubectl(),
             *words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

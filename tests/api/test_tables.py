@@ -230,9 +230,10 @@ async def test_row_of_a_bound_claim(cluster: Cluster) -> None:
     }
     await cluster.call("POST", path, {"metadata": {"name": "one"}, "spec": spec})
     status = {"phase": "Bound", "accessModes": ["ReadWriteOnce", "ReadOnlyMany"], "capacity": {"storage": "2Gi"}}
-    await cluster.call("PATCH", f"{path}/one/status", {"status": status}, kind=MERGE)
+    # Read from the answer: where a controller looks for the volume it takes the status back at once.
+    _, table = await as_table(cluster).call("PATCH", f"{path}/one/status", {"status": status}, kind=MERGE)
 
-    row = await fetch_row(cluster, f"{path}/one")
+    (row,) = read_rows(table)
     assert (row["Volume"], row["Capacity"], row["Access Modes"]) == ("nowhere", "2Gi", "RWO,ROX")
 
 
@@ -371,3 +372,32 @@ async def test_refusal_is_no_table(cluster: Cluster) -> None:
     refusal = await as_table(cluster).refuse("GET", f"{cluster.pods}/none")
 
     assert (refusal.code, refusal.reason) == (404, "NotFound")
+
+
+async def test_writes_answer_with_a_row(cluster: Cluster) -> None:
+    """Whoever writes and asks for a table gets the object as a row, also when it is deleted."""
+    table, gone = as_table(cluster), {"gracePeriodSeconds": 0}
+    calls = [
+        ("POST", cluster.pods, make_pod("p"), "application/json", 201),
+        ("PATCH", f"{cluster.pods}/p", {"metadata": {"labels": {"a": "b"}}}, MERGE, 200),
+        ("DELETE", f"{cluster.pods}/p", gone, "application/json", 200),
+    ]
+    for method, path, body, kind, expected in calls:
+        code, answer = await table.call(method, path, body, kind=kind)
+        (row,) = read_rows(answer, "Age")
+        assert (code, row["Name"], row["Status"]) == (expected, "p", "Terminating" if method == "DELETE" else "Pending")
+
+    _, made = await cluster.call("POST", cluster.pods, make_pod("q"))
+    _, answer = await table.call("PUT", f"{cluster.pods}/q", {**made, "metadata": {**made["metadata"], "labels": {}}})
+    assert read_rows(answer)[0]["Name"] == "q"
+    _, answer = await table.call("DELETE", cluster.pods, gone)
+    assert [row["Name"] for row in read_rows(answer)] == ["q"]
+
+
+async def test_success_is_no_table(cluster: Cluster) -> None:
+    """A deletion that is answered with a Status stays one, whatever form was asked for."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/configmaps"
+    await cluster.call("POST", path, {"metadata": {"name": "one"}})
+    code, answer = await as_table(cluster).call("DELETE", f"{path}/one")
+
+    assert (code, answer["kind"], answer["status"]) == (200, "Status", "Success")

@@ -92,6 +92,16 @@ class Place:
         _, answer = await self.hub.api("POST", f"users/{name}/tokens", {"note": "test"})
         return str(answer["token"])
 
+    async def progress(self, name: str) -> AsyncIterator[dict[str, Any]]:
+        """Give the events of a start, as the waiting page gets them."""
+        url = f"{self.hub.url}hub/api/users/{name}/server/progress"
+        headers = {"Authorization": f"token {self.hub.admin_token}", "Accept": "text/event-stream"}
+        async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as response:
+            assert response.status == 200, await response.text()
+            async for line in response.content:
+                if line.startswith(b"data:"):
+                    yield json.loads(line.removeprefix(b"data:"))
+
     async def contents(self, name: str, path: str = "", *, token: str = "") -> tuple[int, Any]:
         """Ask a user's server for a folder or a file, through the proxy as a browser does."""
         url = f"{self.hub.url}user/{name}/api/contents/{path}"

@@ -12,7 +12,8 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from jhaws.errors import ConfigError
-from jhaws.hub import Wanted, complete, configure, hub_id, local_api_url, read_wanted
+from jhaws.hub import Wanted, complete, configure, local_api_url, read_wanted
+from jhaws.names import hub_id
 from jhaws.login.authenticator import JhawsAuthenticator
 from jhaws.spawner import JhawsSpawner
 

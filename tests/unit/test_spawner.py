@@ -34,7 +34,7 @@ async def manifest_of(spawner: Any) -> dict[str, Any]:
 
 
 async def test_without_options_the_pod_is_kubespawners_own() -> None:
-    """An operator who only changes the image gets the very pods that they had."""
+    """An operator who only changes the image gets the pods that they had; a crashing one's last words are kept."""
     options = {
         **Z2JH_HOME,
         "node_selector": {"a": "b"},
@@ -47,6 +47,7 @@ async def test_without_options_the_pod_is_kubespawners_own() -> None:
         "fs_gid": 100,
     }
     expected = await manifest_of(make_spawner(KubeSpawner, KubeSpawner=options))
+    expected["spec"]["containers"][0]["terminationMessagePolicy"] = "FallbackToLogsOnError"
 
     assert await manifest_of(make_spawner(JhawsSpawner, KubeSpawner=options)) == expected
 

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.orm import Session
 
 from jhaws import store
-from jhaws.store import Account, ConfiguredUser
+from jhaws.store import Account, ConfiguredUser, StartKind
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -30,6 +30,16 @@ def test_tables_are_made_once(db: Session) -> None:
     assert store.ensure_tables(db) is True
     assert store.ensure_tables(db) is False
     assert {"jhaws_configured_user", "users"} <= set(inspect(db.connection()).get_table_names())
+
+
+def test_a_table_of_a_later_version_does_not_make_the_login_new(db: Session) -> None:
+    """Who takes a newer jhaws gets its new tables, and no warning meant for those who never had jhaws."""
+    store.ensure_tables(db)
+    store.Base.metadata.tables["jhaws_start"].drop(db.connection())
+    db.commit()
+
+    assert store.ensure_tables(db) is False
+    assert "jhaws_start" in inspect(db.connection()).get_table_names()
 
 
 def test_our_tables_are_not_in_jupyterhubs_metadata() -> None:
@@ -118,3 +128,26 @@ def test_accounts_tell_who_is_an_admin(db: Session) -> None:
         "": Account(exists=False),
     }
     assert store.read_user_names(db) == set(users)
+
+
+def test_names_longer_than_the_column_are_cut_alike_when_written_and_read(db: Session) -> None:
+    """A profile whose slug is very long has a history too, also in PostgreSQL, which takes no longer names."""
+    store.ensure_table_of_starts(db)
+    kind = StartKind("p" * 300, "g" * 300, new_node=True)
+    for seconds in (1.0, 2.0):
+        store.add_start(db, kind, seconds=seconds, ended_at=NOON)
+
+    assert store.read_start_seconds(db, kind) == [1.0, 2.0]
+    assert store.read_start_seconds(db, StartKind("p" * 300, "g" * 300)) == []
+    store.prune_starts(db, kind, keep=1, before=NOON)
+    assert store.read_start_seconds(db, kind) == [2.0]
+
+
+def test_a_past_start_waits_for_the_callers_commit(db: Session) -> None:
+    """Adding and pruning are one transaction, which the caller ends."""
+    store.ensure_table_of_starts(db)
+    store.ensure_table_of_starts(db)
+    store.add_start(db, StartKind("a", ""), seconds=1.0, ended_at=NOON)
+    db.rollback()
+
+    assert store.read_start_seconds(db, StartKind("a", "")) == []

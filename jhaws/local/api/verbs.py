@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from jhaws.local.api import admission, options, schema, strategies
-from jhaws.local.api.encoding import Obj, dump, encode_object
+from jhaws.local.api.encoding import Obj, dump
 from jhaws.local.api.listing import make_page
 from jhaws.local.api.paths import Target
 from jhaws.local.api.statuses import (
@@ -23,12 +23,11 @@ from jhaws.local.api.statuses import (
     make_details,
     make_status,
 )
-from jhaws.local.api.views import PlainView, View, choose_view
+from jhaws.local.api.views import View, choose_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from jhaws.local.api.resources import Resource
     from jhaws.local.api.storage import Storage
 
 # As in kube-apiserver: a manifest has no more than three mebibytes.
@@ -40,9 +39,9 @@ _PIECE = 256 * 1024
 _JSON_TYPES = ("", "application/json", "application/octet-stream")
 
 
-def respond(resource: Resource, obj: Obj, *, code: int = 200) -> web.Response:
+def respond(view: View, obj: Obj, *, code: int = 200) -> web.Response:
     """Answer with one object."""
-    return web.Response(body=encode_object(resource, obj), status=code, content_type="application/json")
+    return web.Response(body=view.encode(obj), status=code, content_type="application/json")
 
 
 def respond_json(document: object, *, code: int = 200) -> web.Response:
@@ -115,8 +114,7 @@ class Verbs:
     async def get(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer with one object."""
         found = self._storage.get(target.resource, target.namespace, target.name)
-        view = self._choose_view(request, target)
-        return web.Response(body=view.encode(found), content_type="application/json")
+        return respond(self._choose_view(request, target), found)
 
     async def list(self, request: web.Request, target: Target, query: options.ListOptions) -> web.StreamResponse:
         """Answer with a page of objects."""
@@ -130,14 +128,14 @@ class Verbs:
         if manifest["metadata"].get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
         made = self._storage.create(target.resource, manifest, namespace=target.namespace, dry_run=dry_run)
-        return respond(target.resource, made, code=201)
+        return respond(self._choose_view(request, target), made, code=201)
 
     async def update(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Replace an object, or its status."""
         dry_run = options.parse_dry_run(request.query, "UpdateOptions")
         manifest = await read_manifest(request, target)
         old = self._storage.get(target.resource, target.namespace, target.name)
-        return self._store(target, old, manifest, dry_run=dry_run)
+        return respond(self._choose_view(request, target), self._store(target, old, manifest, dry_run=dry_run))
 
     async def patch(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Change a part of an object, or of its status."""
@@ -146,15 +144,14 @@ class Verbs:
         old = self._storage.get(target.resource, target.namespace, target.name)
         strict = is_strict(request)
         new = strategies.apply_patch(target.resource, old, body, content_type=request.content_type, strict=strict)
-        return self._store(target, old, new, dry_run=dry_run)
+        return respond(self._choose_view(request, target), self._store(target, old, new, dry_run=dry_run))
 
-    def _store(self, target: Target, old: Obj, new: Obj, *, dry_run: bool) -> web.Response:
+    def _store(self, target: Target, old: Obj, new: Obj, *, dry_run: bool) -> Obj:
         # A write that lost against another one hears that first, whatever else is wrong with it.
         admission.check_update_preconditions(target.resource, old, new["metadata"])
         status = target.subresource == "status"
         new = strategies.prepare_update(target.resource, old, new, status=status, now=self._storage.now())
-        stored = self._storage.update(target.resource, new, dry_run=dry_run)
-        return respond(target.resource, stored)
+        return self._storage.update(target.resource, new, dry_run=dry_run)
 
     async def delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Delete an object: answers with it where Kubernetes does, or with a Status."""
@@ -162,7 +159,7 @@ class Verbs:
         gone = self._delete(target, target.name, wanted)
         held = self._storage.find(target.resource, target.namespace, target.name)
         if target.resource.returns_deleted or (held and "deletionTimestamp" in held["metadata"]):
-            return respond(target.resource, gone)
+            return respond(self._choose_view(request, target), gone)
         details = {**make_details(target.resource, target.name), "uid": gone["metadata"]["uid"]}
         return respond_json(make_status(code=200, reason="", message="", details=details, ok=True))
 
@@ -177,7 +174,7 @@ class Verbs:
             if self._storage.find(target.resource, target.namespace, obj["metadata"]["name"]):
                 gone.append(self._delete(target, obj["metadata"]["name"], wanted))
         metadata = {"resourceVersion": str(self._storage.revision)}
-        return await _send_list(request, PlainView(target.resource), gone, metadata)
+        return await _send_list(request, self._choose_view(request, target), gone, metadata)
 
     def _choose_view(self, request: web.Request, target: Target) -> View:
         return choose_view(target.resource, request.headers, request.query, clock=self._storage.now)

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jhaws.names import HUB_LABEL
 from jhaws.pods.nodegroups import Nodegroup, make_node_requirements, make_tolerations
 from jhaws.services.placeholder.settings import JhawsPlaceholder
 
 COMPONENT = "jhaws-placeholder"
-HUB_LABEL = "jhaws.io/hub"
 NODEGROUP_LABEL = "jhaws.io/nodegroup"
 HASH_ANNOTATION = "jhaws.io/manifest-hash"
 # The nodegroup of placeholders when none is configured: any node will do.

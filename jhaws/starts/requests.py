@@ -1,0 +1,217 @@
+"""RequestingSpawner: creates and deletes what KubeSpawner wants, and returns once the watch shows it.
+
+KubeSpawner asks in loops "was it created?", "was it deleted?" and awaits the answer. Here the answer comes when the
+watch has shown the pod, or shown that it is gone, so that whatever follows finds it so. What the API server refuses
+becomes a sentence; the manifest, which has the server's token, is never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes_asyncio import client
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from .attempt import Attempt, StartError
+from .failures import Failure
+from .podwatch import PodWatch
+from .refusals import find_refusal
+from .watchers import READ_SECONDS, WatchingSpawner
+
+SEEN_SECONDS = 5.0  # after which a pod that was created or deleted, but that the watch does not show so, is read
+MAY_PASS = (429, 500, 502, 503, 504)  # HTTP statuses of an API server that is asked again
+
+
+class RequestingSpawner(WatchingSpawner):
+    """Creates and deletes pods, and knows when that has happened."""
+
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
+        """Create the pod and return once the watch shows it; False asks KubeSpawner to try again."""
+        attempt = self.attempt
+        assert attempt is not None  # noqa: S101  # only `_start` comes here
+        attempt.namespace, attempt.pod_name = self.namespace, self.pod_name
+        await self._listen(attempt)
+        self.log.info("Creating the pod %s.", self._pod_key)
+        created = await self._create("pod", pod, request_timeout)
+        if created is None:
+            return False
+        attempt.uid, attempt.created_at = created.metadata.uid, asyncio.get_running_loop().time()
+        await self._wait_until_seen(attempt)
+        return True
+
+    async def _listen(self, attempt: Attempt) -> None:
+        """Let pod and events wake this start, until it ends."""
+        attempt.resources.close()  # of an earlier try
+        attempt.resources.enter_context(self.pod_reflector.listening(self._pod_key, attempt.woken.set))
+        if self.after_pod_created_hook:
+            attempt.resources.enter_context(self.pod_reflector.keeping_whole(self._pod_key))
+        if self.event_reflector:
+            attempt.resources.enter_context(self.event_reflector.listening(self._pod_key, attempt.woken.set))
+            with contextlib.suppress(TimeoutError):  # without the first events a start does just as well
+                await asyncio.wait_for(self.event_reflector.ready(), SEEN_SECONDS)
+
+    async def _create(self, kind: str, manifest: Any, request_timeout: float) -> Any:
+        """Create one object.
+
+        Returns:
+            It, or None where the request is worth another try.
+
+        Raises:
+            StartError: The API server refuses it.
+        """
+        create = getattr(self.api, f"create_namespaced_{kind}")
+        try:
+            return await asyncio.wait_for(create(self.namespace, manifest), request_timeout)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, error or "no answer")
+            return None
+        except ApiException as error:
+            return await self._refused(kind, manifest, error)
+
+    async def _refused(self, kind: str, manifest: Any, error: ApiException) -> None:
+        status = _status_of(error)
+        if status.get("reason") == "AlreadyExists":
+            if kind == "pod":
+                await self._replace_old_pod()
+            return
+        if error.status in MAY_PASS or error.status == 409:  # Conflict: two writers met, as at a quota
+            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, status.get("message"))
+            if self.attempt:
+                self.attempt.doubt = find_refusal(error.status, str(error.body or ""), what=kind)
+            return
+        raise self._refusal(kind, error)
+
+    def _refusal(self, kind: str, error: ApiException) -> StartError:
+        """Return the error of a request that the API server refused; never the manifest, which has tokens."""
+        if failure := find_refusal(error.status, str(error.body or ""), what=kind):
+            return StartError(failure)
+        words = _status_of(error).get("message") or error.reason or "no reason given"
+        message = "Your server could not be created. Please tell the people who run this hub."
+        detail = f"the Kubernetes API server answered {error.status} to creating its {kind}: {words}"
+        return StartError(Failure(reason="refused", message=message, detail=detail), counts=True)
+
+    async def _replace_old_pod(self) -> None:
+        """Delete a pod that has our name, unless it is another hub's."""
+        old = await self._fetch_pod()
+        if old and not self.is_ours(old):
+            raise StartError(
+                Failure(
+                    reason="name_taken",
+                    message="Your server could not be created: another hub uses its name. Please tell the people who "
+                    "run this hub.",
+                    detail=f"the pod {self._pod_key} belongs to another hub in this namespace. Give each hub a "
+                    "namespace of its own, or another KubeSpawner.pod_name_template.",
+                )
+            )
+        self.log.info("A pod %s is there already; it is deleted first.", self._pod_key)
+        await self.stop(True)
+
+    async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
+        """Create a Secret or a Kubernetes Service; one that is there is as good."""
+        created = await self._create(kind, manifest, self.k8s_api_request_timeout)
+        return created is not None or await self._exists(kind, manifest.metadata.name)
+
+    async def _exists(self, kind: str, name: str) -> bool:
+        read = getattr(self.api, f"read_namespaced_{kind}")
+        with contextlib.suppress(ApiException, TimeoutError, aiohttp.ClientError, OSError):
+            await asyncio.wait_for(read(name, self.namespace), READ_SECONDS)
+            return True
+        return False
+
+    async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
+        """Create the user's PVC as KubeSpawner does; a refusal becomes a sentence, trouble another try."""
+        try:
+            return bool(await super()._make_create_pvc_request(pvc, request_timeout))
+        except (aiohttp.ClientError, OSError):
+            return False
+        except ApiException as error:
+            if error.status in MAY_PASS:
+                return False
+            raise self._refusal("persistent volume claim", error) from None
+
+    async def _wait_until_seen(self, attempt: Attempt) -> None:
+        """Return once the watch shows the new pod; where it does not, read the pod and begin the watch anew."""
+        watch: PodWatch = self.pod_reflector
+        while not self._is_seen(attempt):
+            if await woken_within(attempt.woken, SEEN_SECONDS):
+                continue
+            pod = await self._fetch_pod()
+            if pod is None:
+                continue
+            if not pod or pod["metadata"]["uid"] != attempt.uid:
+                return
+            self.log.warning("The watch has not shown the pod %s; it begins anew.", self._pod_key)
+            watch.put("ADDED", pod)
+            await watch.restart()
+            return
+
+    def _is_seen(self, attempt: Attempt) -> bool:
+        pod = self._cached_pod()
+        return pod is not None and pod["metadata"]["uid"] == attempt.uid
+
+    async def _make_delete_pod_request(
+        self, pod_name: str, delete_options: Any, grace_seconds: int | None, request_timeout: float
+    ) -> bool:
+        """Delete the pod and return once the watch shows that it is gone; False asks KubeSpawner to try again."""
+        pod = self._cached_pod() or await self._fetch_pod()
+        if not pod:
+            return pod is not None
+        if not self.is_ours(pod):
+            self.log.warning("The pod %s belongs to another hub in this namespace; it stays.", self._pod_key)
+            return True
+        uid = pod["metadata"]["uid"]
+        # Only this pod, not one that somebody may have made under its name since.
+        delete_options.preconditions = client.V1Preconditions(uid=uid)
+        self.log.info("Deleting the pod %s.", self._pod_key)
+        call = functools.partial(self.api.delete_namespaced_pod, pod_name, self.namespace, body=delete_options)
+        try:
+            await asyncio.wait_for(call(grace_period_seconds=grace_seconds), request_timeout)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
+        except ApiException as error:
+            if error.status in MAY_PASS:
+                return False
+            if error.status not in (404, 409):
+                raise
+        await self._wait_until_gone(uid, patience=SEEN_SECONDS + (grace_seconds or 0))
+        return True
+
+    async def _wait_until_gone(self, uid: str, *, patience: float) -> None:
+        """Return once the watch shows that a pod is gone; where it does not, ask the API server."""
+        watch: PodWatch = self.pod_reflector
+        woken = asyncio.Event()
+        with watch.listening(self._pod_key, woken.set):
+            while (pod := self._cached_pod()) is not None and pod["metadata"]["uid"] == uid:
+                woken.clear()
+                if await woken_within(woken, patience):
+                    continue
+                there = await self._fetch_pod()
+                if there == {} or (there and there["metadata"]["uid"] != uid):
+                    self.log.warning("The watch has not shown that the pod %s is gone; it begins anew.", self._pod_key)
+                    watch.put("DELETED", pod)
+                    await watch.restart()
+                    return
+
+
+async def woken_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event and clear it; False when it does not come in time."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
+
+
+def _status_of(error: ApiException) -> dict[str, Any]:
+    """Return the Status that an API server sent with a refusal, {} where it sent something else."""
+    try:
+        status = orjson.loads(error.body or "")
+    except orjson.JSONDecodeError:
+        return {}
+    return status if isinstance(status, dict) else {}
