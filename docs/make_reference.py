@@ -1,6 +1,7 @@
-"""Write docs/reference.md from the help texts of all options: `python docs/make_reference.py`.
+"""Write docs/reference.md and docs/failures.md from the code: `python docs/make_reference.py`.
 
-A test compares the file with what this makes, so no option is without its place in the docs.
+The one has the help texts of all options, the other the table of failures. A test compares the files with what this
+makes, so nothing is without its place in the docs.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from jhaws.login.authenticator import JhawsAuthenticator
 from jhaws.services.culler.settings import JhawsCuller
 from jhaws.services.placeholder.settings import JhawsPlaceholder
 from jhaws.spawner import JhawsSpawner
+from jhaws.starts.failures import TABLE
 
 CLASSES = (JhawsSpawner, JhawsAuthenticator, JhawsCuller, JhawsPlaceholder)
 FILE = Path(__file__).with_name("reference.md")
+FAILURES_FILE = Path(__file__).with_name("failures.md")
 
 HEAD = """\
 # Options
@@ -28,6 +31,26 @@ working beside them, also under their own class names.
 Parts of jhaws are turned off in z2jh's `custom:`, for example `custom: {jhaws: {authenticator: false}}`; the parts are
 `spawner`, `authenticator`, `culler` and `placeholder`, and `custom: {jhaws: false}` is all of them.
 """
+
+
+FAILURES_HEAD = """\
+# When a server cannot start
+
+Made from the table in `jhaws.starts` by `python docs/make_reference.py`. The reason in the first column is in the hub's
+log, together with Kubernetes' own words, and in the metric `jhaws_start_stage_seconds` as `outcome`. None of these
+counts towards the hub's `consecutive_failure_limit`; what is not in the table does.
+
+| reason | what happened | what the user reads | what mends it |
+|---|---|---|---|
+"""
+
+
+def make_failures() -> str:
+    """Return the page of failures as Markdown."""
+    rows = (
+        f"| `{row.reason}` | {row.title} | {row.message.replace('{running}', '')} | {row.mended_by} |" for row in TABLE
+    )
+    return FAILURES_HEAD + "\n".join(rows) + "\n"
 
 
 def own_options(cls: Any) -> dict[str, Any]:
@@ -53,3 +76,4 @@ def make_option(cls: Any, name: str, trait: Any) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(make_reference())
+    FAILURES_FILE.write_text(make_failures())

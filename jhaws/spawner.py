@@ -231,10 +231,11 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         if self.nfs_server:
             self.storage_pvc_ensure = False
 
-    def is_ours(self, pod: Any) -> bool:
+    @classmethod
+    def is_ours(cls, pod: Any) -> bool:
         """Say whether a pod may be this hub's: it has this hub's label, or none, as before jhaws was used."""
         labels = pod["metadata"].get("labels") or {}
-        return bool(labels.get(HUB_LABEL, self.hub_id) == self.hub_id)
+        return bool(labels.get(HUB_LABEL, cls.hub_id) == cls.hub_id)
 
     async def poll(self) -> Any:
         """Say whether the server runs, as KubeSpawner does, and tell when Kubernetes had to restart it."""

@@ -47,6 +47,7 @@ class Attempt:
         stage: Where it is now.
         words: What the waiting user reads about that.
         reached: When each stage was reached first, on the event loop's clock.
+        visits: Each stage that it came to, also again, and when, on the same clock.
         ended_at: When it ended, on the event loop's clock, 0 until then.
         outcome: `READY`, the reason of its failure, or "error"; "" until it ended.
         resources: What must be given back when it ends.
@@ -66,6 +67,7 @@ class Attempt:
     stage: Stage = Stage.QUEUE
     words: str = ""
     reached: dict[Stage, float] = field(default_factory=dict)
+    visits: list[tuple[Stage, float]] = field(default_factory=list)
     ended_at: float = 0.0
     outcome: str = ""
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -75,6 +77,8 @@ class Attempt:
     def note(self, stage: Stage, words: str, *, now: float) -> None:
         """Write down where the start is; the first time a stage is reached counts."""
         self.reached.setdefault(stage, now)
+        if not self.visits or self.visits[-1][0] is not stage:
+            self.visits.append((stage, now))
         changed = (stage, words) != (self.stage, self.words)
         self.stage, self.words = stage, words
         if changed:
@@ -105,7 +109,12 @@ class Attempt:
             self.followers.remove(woken)
 
     def seconds_by_stage(self) -> dict[Stage, float]:
-        """Return how long the attempt was in each stage that it reached, in the order in which it reached them."""
-        marks = sorted(self.reached.items(), key=lambda mark: mark[1])
-        ends = [at for _, at in marks[1:]] + [self.ended_at]
-        return {stage: max(0.0, end - at) for (stage, at), end in zip(marks, ends, strict=True)}
+        """Return how long the attempt was in each stage that it reached, in the order in which it reached them.
+
+        A pod may seem to be made before the event comes that tells of a pull; so a stage that comes again counts again.
+        """
+        ends = [at for _, at in self.visits[1:]] + [self.ended_at]
+        seconds = dict.fromkeys(self.reached, 0.0)
+        for (stage, at), end in zip(self.visits, ends, strict=False):
+            seconds[stage] += max(0.0, end - at)
+        return seconds

@@ -8,10 +8,11 @@ end and waits there, nor stands still while somebody looks.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from .history import Estimate
-from .stages import Stage
+from .stages import PULL_AGAIN, VOLUME_AGAIN, VOLUME_HELD, Stage
 
 FULL = 95.0  # of 100; the rest is JupyterHub's, when the server is ready
 AT_MEDIAN, AT_P90 = 0.65, 0.82  # how much of what is left the bar has run by then
@@ -42,6 +43,8 @@ GUESSES = {
 }
 SECONDS_UP_TO = 100  # more are told in minutes
 ROUND_FROM = 20  # seconds; from here on told in steps of five
+A_FEW_MINUTES = re.compile("; .*takes a few minutes$")  # how the words of some stages end
+TROUBLE = (PULL_AGAIN, VOLUME_AGAIN, VOLUME_HELD)
 
 
 @dataclass(frozen=True)
@@ -110,22 +113,35 @@ def _run(seconds: float, left: Estimate) -> float:
     return 1 - (1 - AT_P90) * math.sqrt(p90 / seconds)
 
 
-def tell(words: str, *, elapsed: float, estimate: Estimate | None) -> str:
-    """Return what the waiting user reads: what happens now, and how long it takes.
+def tell_stage(words: str, *, elapsed: float, estimate: Estimate | None) -> str:
+    """Return what happens now, a sentence; how long that may take is left out where the hub knows better.
 
     Args:
         words: Of the stage, without a full stop.
         elapsed: Seconds since the start began.
         estimate: How long such starts took, None where nothing is known.
     """
-    if estimate is None:
-        return f"{words}."
+    if estimate is not None and elapsed <= estimate.p90:
+        words = A_FEW_MINUTES.sub("", words)
+    return f"{words}."
+
+
+def tell_time(words: str, *, elapsed: float, estimate: Estimate | None) -> str:
+    """Return how long a start takes, a sentence, or that this one takes longer; "" where nobody can say.
+
+    Args:
+        words: Of the stage; where something is tried again, the past tells nothing.
+        elapsed: Seconds since the start began.
+        estimate: How long such starts took, None where nothing is known.
+    """
+    if estimate is None or words in TROUBLE:
+        return ""
     usual, most = _rounded(estimate.median), _rounded(estimate.p90, up=True)
     if elapsed > estimate.p90:
-        return f"{words}. It takes longer than usual this time; 9 of 10 starts take less than {_spoken(most)}."
+        return f"It takes longer than usual this time; 9 of 10 starts take less than {_spoken(most)}."
     if most <= usual:
-        return f"{words}. Usually this takes {_spoken(usual)}."
-    return f"{words}. Usually this takes {_spoken(usual)}; 9 of 10 starts take less than {_spoken(most)}."
+        return f"A start usually takes {_spoken(usual)}."
+    return f"A start usually takes {_spoken(usual)}; 9 of 10 take less than {_spoken(most)}."
 
 
 def _rounded(seconds: float, *, up: bool = False) -> int:

@@ -169,9 +169,8 @@ def _judge(pod: Mapping[str, Any], rules: Rules, *, now: datetime, has_server: b
     if pod["metadata"]["labels"].get(DATABASE_LABEL) != rules.database:
         return action(Verb.LEAVE, "it was made when the hub had another database")
     if has_ended(pod, now=now):
-        return (
-            action(Verb.CLEAN, f"it has ended ({_end_of(pod)}) and no server needs it") if rules.delete_ended else None
-        )
+        end = action(Verb.CLEAN, f"it has ended ({_end_of(pod)}) and no server needs it")
+        return end if rules.delete_ended else None
     if rules.unknown_pods is UnknownPods.ADOPT and has_server:
         return action(Verb.REPORT, "the hub does not know it, and its user has another server of that name")
     return action(Verb(rules.unknown_pods.value), "the hub does not know it")

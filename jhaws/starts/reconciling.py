@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import orjson
 from jupyterhub import orm
 from kubernetes_asyncio import client
 from kubernetes_asyncio.client.exceptions import ApiException
@@ -26,7 +27,7 @@ from .reconcile import Action, Plan, Rules, Server, UnknownPods, Verb, plan
 from .watchers import READ_SECONDS
 
 LOOK_SECONDS = 0.5  # between two looks at whether the hub has started
-TURN_OBJECTS = 100  # pods or users read before others get their turn: a few milliseconds
+TURN_USERS = 100  # looked at before others get their turn: a few milliseconds
 SHOWN_PODS = 10  # in one line
 
 
@@ -38,7 +39,7 @@ class Reconciler:
         self._app = app
         self._interval_seconds = interval_seconds
         self._suspects: frozenset[str] = frozenset()
-        self._told: frozenset[str] = frozenset()
+        self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -77,21 +78,16 @@ class Reconciler:
             return  # what is known may be old; the watch has said so
         found = await self._compare(spawner, watches)
         self._suspects = found.suspects
-        self._report(spawner, found)
+        self._report(found)
         for action in found.actions:
+            await asyncio.sleep(0)
             with self._going_on(f"Nothing could be done about the pod {action.key}"):
                 await self._act(spawner, action)
 
     async def _compare(self, spawner: Any, watches: list[PodWatch]) -> Plan:
         servers = await self._servers()
         active = {server.key for server in servers if server.active}
-        pods = []
-        for watch in watches:
-            for number, key in enumerate([key for key in watch.pods if key not in active]):
-                if key in watch.pods:
-                    pods.append(watch.pods[key])
-                if number % TURN_OBJECTS == TURN_OBJECTS - 1:
-                    await asyncio.sleep(0)
+        unknown = [raw for watch in watches for key, raw in watch.pods.kept.items() if key not in active]
         rules = Rules(
             hub=spawner.hub_id,
             database=spawner.database_id(),
@@ -99,18 +95,21 @@ class Reconciler:
             delete_ended=spawner.delete_stopped_pods,
             grace=timedelta(seconds=spawner.start_timeout),
         )
-        return plan(pods, servers, rules=rules, now=aware_now(), before=self._suspects)
+        # After the loss of a database all pods are unknown: in a thread, thousands do not hold the loop; one at a time,
+        # they are nothing for the garbage collector to look at.
+        pods = map(orjson.loads, unknown)
+        return await asyncio.to_thread(plan, pods, servers, rules=rules, now=aware_now(), before=self._suspects)
 
     async def _servers(self) -> list[Server]:
         servers = []
         for number, user in enumerate(list(self._app.users.values())):
             servers += [_server_of(spawner) for spawner in list(user.spawners.values())]
-            if number % TURN_OBJECTS == TURN_OBJECTS - 1:
+            if number % TURN_USERS == TURN_USERS - 1:
                 await asyncio.sleep(0)
         return servers
 
-    def _report(self, spawner: Any, found: Plan) -> None:
-        """Say what is left alone, once for each pod."""
+    def _report(self, found: Plan) -> None:
+        """Say which pods are of another database, once, and forget of whom was spoken that is no more."""
         lost = [action for action in found.actions if action.verb is Verb.LEAVE and action.uid not in self._told]
         if lost:
             names = ", ".join(action.key for action in lost[:SHOWN_PODS]) + (", …" if len(lost) > SHOWN_PODS else "")
@@ -120,23 +119,25 @@ class Reconciler:
                 len(lost),
                 names,
             )
-        for action in found.actions:
-            if action.verb is Verb.REPORT and action.uid not in self._told:
-                self._tell(action, spawner.unknown_pods)
-        told = {action.uid for action in found.actions if action.verb in (Verb.LEAVE, Verb.REPORT)}
+        told = {action.uid for action in lost}
         self._told = (self._told | told) & {action.uid for action in found.actions}
 
     def _tell(self, action: Action, policy: str) -> None:
+        """Say what the policy does about a pod, or would do, once."""
         ways = (
             "JhawsSpawner.unknown_pods = 'delete' would delete it, 'adopt' would give it back to its user"
             if policy == UnknownPods.REPORT
             else f"so JhawsSpawner.unknown_pods = {policy!r} does nothing to it"
         )
-        self.log.warning("The pod %s of %s stays: %s; %s.", action.key, whose(action), action.reason, ways)
+        if action.uid not in self._told:
+            self.log.warning("The pod %s of %s stays: %s; %s.", action.key, whose(action), action.reason, ways)
+        self._told.add(action.uid)
 
     async def _act(self, spawner: Any, action: Action) -> None:
         if action.verb is Verb.TELL:
             await self._look_at(action)
+        elif action.verb is Verb.REPORT:
+            self._tell(action, spawner.unknown_pods)
         elif action.verb in (Verb.DELETE, Verb.CLEAN) and not self._is_needed(action):
             self.log.warning("The pod %s of %s is deleted: %s.", action.key, whose(action), action.reason)
             await self._delete(spawner, action)
@@ -191,7 +192,7 @@ class Reconciler:
                     whose(action),
                     error,
                 )
-            self._told |= {action.uid}
+            self._told.add(action.uid)
         else:
             self.log.warning("The pod %s is adopted: it is the server of %s again.", action.key, whose(action))
 

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
+from html import escape
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,7 +24,7 @@ from .ends import aware_now
 from .history import Past
 from .metrics import Ended
 from .podwatch import PodWatch
-from .progress import Bar, move, tell
+from .progress import Bar, move, tell_stage, tell_time
 from .requests import woken_within
 from .spawning import WatchedSpawner
 from .stages import WORDS, Stage
@@ -95,11 +96,11 @@ class ReportingSpawner(WatchedSpawner):
         """Say how far the start is until it is over, in words for its user.
 
         Yields:
-            `progress`, whole percent, and, when the words are new, `message`, which is text and not HTML.
+            `progress`, whole percent, and, when the words are new, `message` and the same as `html_message`.
         """
         teller = Teller()
         while (report := self._current_report()) is None:
-            for event in teller.news(0, tell(WORDS[Stage.QUEUE], elapsed=0, estimate=None)):
+            for event in teller.news(0, f"{WORDS[Stage.QUEUE]}.", ""):
                 yield event
             await asyncio.sleep(BEGIN_SECONDS)
         attempt, woken = self.attempt, asyncio.Event()
@@ -115,15 +116,16 @@ class ReportingSpawner(WatchedSpawner):
         """Return the report of the start that the hub is about, None where that has not begun yet."""
         return self._report if self._report and self._report.of is self._spawn_future else None
 
-    def _look(self, attempt: Attempt, report: Report) -> tuple[int, str]:
-        """Return how far the bar is now, and what the user reads."""
+    def _look(self, attempt: Attempt, report: Report) -> tuple[int, str, str]:
+        """Return how far the bar is now, what happens, and what is to say of the time."""
         elapsed = asyncio.get_running_loop().time() - report.asked_at
         past = self._past(attempt, report)
         estimate = past.new_node if Stage.NODE in attempt.reached else past.usual
         report.bar = move(report.bar, attempt.stage, elapsed=elapsed, estimate=estimate)
-        words = tell(attempt.words, elapsed=elapsed, estimate=estimate)
         late = elapsed > estimate.p90 if estimate else True
-        return report.bar.shown, " ".join(filter(None, (words, self._patience(elapsed, late=late))))
+        time = tell_time(attempt.words, elapsed=elapsed, estimate=estimate)
+        time = " ".join(filter(None, (time, self._patience(elapsed, late=late))))
+        return report.bar.shown, tell_stage(attempt.words, elapsed=elapsed, estimate=estimate), time
 
     def _past(self, attempt: Attempt, report: Report) -> Past:
         """Return how long such starts took before; read once for each start."""
@@ -185,16 +187,26 @@ class Teller:
 
     def __init__(self) -> None:
         self._progress = -1
-        self._message = ""
+        self._told = ("", "")
 
-    def news(self, progress: int, message: str) -> Iterator[dict[str, Any]]:
-        """Give an event for JupyterHub, with the words if they are new; none if nothing is."""
+    def news(self, progress: int, words: str, time: str) -> Iterator[dict[str, Any]]:
+        """Give an event for JupyterHub, none if nothing is new.
+
+        The page lists each message. There our template leaves out the time, unless that alone is new.
+
+        Args:
+            progress: How far the bar is.
+            words: What happens now, text.
+            time: What is to say of the time, text.
+        """
         event: dict[str, Any] = {"progress": progress}
-        if message != self._message:
-            event["message"] = message
+        if (words, time) != self._told:
+            mark = ' class="jhaws-time"' if words != self._told[0] else ""
+            event["message"] = f"{words} {time}".strip()
+            event["html_message"] = f"{escape(words)} <span{mark}>{escape(time)}</span>"
         if event != {"progress": self._progress}:
             yield event
-        self._progress, self._message = progress, message
+        self._progress, self._told = progress, (words, time)
 
 
 def _is_set(spawner: Any, option: str) -> bool:

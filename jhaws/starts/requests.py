@@ -24,6 +24,8 @@ from .refusals import find_refusal
 from .watchers import READ_SECONDS, WatchingSpawner
 
 SEEN_SECONDS = 5.0  # after which a pod that was created or deleted, but that the watch does not show so, is read
+EVENTS_SECONDS = 1.0  # how long a start waits for the watch of events to open
+GOING_SECONDS = 30.0  # how long a pod may take to go beyond its grace period; then KubeSpawner's own time-out counts
 MAY_PASS = (429, 500, 502, 503, 504)  # HTTP statuses of an API server that is asked again
 
 
@@ -52,8 +54,9 @@ class RequestingSpawner(WatchingSpawner):
             attempt.resources.enter_context(self.pod_reflector.keeping_whole(self._pod_key))
         if self.event_reflector:
             attempt.resources.enter_context(self.event_reflector.listening(self._pod_key, attempt.woken.set))
-            with contextlib.suppress(TimeoutError):  # without the first events a start does just as well
-                await asyncio.wait_for(self.event_reflector.ready(), SEEN_SECONDS)
+            if not self.event_reflector.watch.trouble:
+                with contextlib.suppress(TimeoutError):  # without the first events a start does nearly as well
+                    await asyncio.wait_for(self.event_reflector.ready(), EVENTS_SECONDS)
 
     async def _create(self, kind: str, manifest: Any, request_timeout: float) -> Any:
         """Create one object.
@@ -178,7 +181,9 @@ class RequestingSpawner(WatchingSpawner):
                 return False
             if error.status not in (404, 409):
                 raise
-        await self._wait_until_gone(uid, patience=SEEN_SECONDS + (grace_seconds or 0))
+        patience = SEEN_SECONDS + (grace_seconds or 0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wait_until_gone(uid, patience=patience), patience + GOING_SECONDS)
         return True
 
     async def _wait_until_gone(self, uid: str, *, patience: float) -> None:

@@ -91,7 +91,8 @@ class WatchingSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no 
             )
         return watch
 
-    def is_ours(self, pod: Any) -> bool:
+    @classmethod
+    def is_ours(cls, pod: Any) -> bool:
         """Say whether a pod may be of this hub; another one in the namespace marks its own."""
         return True
 

@@ -25,7 +25,11 @@ from tests.kube.sharing import share_control_plane
 
 EMBEDDED, KUBERNETES, GIVEN = "embedded", "kubernetes", "kubeconfig"
 
-SERVERS = [GIVEN] if os.environ.get("KUBECONFIG") else [EMBEDDED, KUBERNETES]
+# Where the real one is not built. By a mark, which pytest reports once for many tests.
+MISSING = find_missing(PROGRAMS)
+REAL = pytest.param(KUBERNETES, marks=[pytest.mark.skip(reason=MISSING)] if MISSING else [])
+
+SERVERS = [GIVEN] if os.environ.get("KUBECONFIG") else [EMBEDDED, REAL]
 
 # Where there is no kubectl there is nothing to say about it: its tests do not exist, rather than be skipped.
 collect_ignore = [] if find_kubectl() else ["test_kubectl.py"]
@@ -47,8 +51,6 @@ async def run_embedded(folder: Path) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The kubeconfig of a real API server, with etcd and controllers; one for all processes of a run."""
-    if sentence := find_missing(PROGRAMS):
-        pytest.skip(sentence)
     folder = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         # Each worker has a folder in that of the run.

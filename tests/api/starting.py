@@ -28,12 +28,13 @@ _numbers = itertools.count(1)
 class Kubelet:
     """Does to a pod what the scheduler and a kubelet do: writes its status and its events."""
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self.cluster, self.name = cluster, name
+    def __init__(self, cluster: Cluster, name: str, *, namespace: str) -> None:
+        self.cluster, self.name, self.namespace = cluster, name, namespace
+        self.pods = f"/api/v1/namespaces/{namespace}/pods"
 
     async def pod(self) -> dict[str, Any] | None:
         """Return the pod, None where there is none."""
-        code, pod = await self.cluster.call("GET", f"{self.cluster.pods}/{self.name}")
+        code, pod = await self.cluster.call("GET", f"{self.pods}/{self.name}")
         return pod if code == 200 else None
 
     async def created(self) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Kubelet:
     async def status(self, **status: Any) -> None:
         """Write the pod's status."""
         body = {"status": status}
-        code, answer = await self.cluster.call("PATCH", f"{self.cluster.pods}/{self.name}/status", body, kind=MERGE)
+        code, answer = await self.cluster.call("PATCH", f"{self.pods}/{self.name}/status", body, kind=MERGE)
         assert code == 200, answer
 
     async def container(self, phase: str = "Pending", *, ready: bool = False, restarts: int = 0, **state: Any) -> None:
@@ -78,7 +79,7 @@ class Kubelet:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "name": self.name,
-                "namespace": self.cluster.namespace,
+                "namespace": self.namespace,
                 "uid": pod["metadata"]["uid"],
                 "fieldPath": "spec.containers{notebook}",
             },
@@ -90,7 +91,7 @@ class Kubelet:
             "lastTimestamp": now(),
             "source": {"component": source or "kubelet"},
         }
-        code, answer = await self.cluster.call("POST", f"/api/v1/namespaces/{self.cluster.namespace}/events", event)
+        code, answer = await self.cluster.call("POST", f"/api/v1/namespaces/{self.namespace}/events", event)
         assert code == 201, answer
 
     async def is_gone(self) -> bool:
@@ -119,7 +120,7 @@ async def spawners(cluster: Cluster) -> AsyncIterator[Any]:
         sections["KubeSpawner"].setdefault("extra_pod_config", {"schedulerName": SCHEDULER})
         spawner = JhawsSpawner(_mock=True, user=user, config=Config(sections), api_token=TOKEN)
         spawner.log = logging.getLogger("jhaws.test")
-        return spawner, Kubelet(cluster, spawner.pod_name)
+        return spawner, Kubelet(cluster, spawner.pod_name, namespace=spawner.namespace)
 
     try:
         yield make

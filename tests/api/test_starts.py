@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -412,6 +413,56 @@ async def test_a_pvc_is_made_for_each_user_as_kubespawner_does(make: Any, cluste
             await spawner.stop(now=True)
 
         assert claim["spec"]["resources"]["requests"] == {"storage": "1Gi"}
+
+
+async def test_each_user_may_have_a_namespace_as_kubespawner_makes_it(make: Any, cluster: Cluster) -> None:
+    """With `enable_user_namespaces` a start makes the namespace, and one watch sees the pods of all of them."""
+    template = f"{cluster.namespace}-{{username}}"
+    async with http_server() as jupyter:
+        made = [
+            make(name, port=jupyter.port, enable_user_namespaces=True, user_namespace_template=template)
+            for name in ("ada", "bob")
+        ]
+        starts = [spawner.start() for spawner, _ in made]
+        for _, kubelet in made:
+            await kubelet.created()
+            await kubelet.run()
+        await asyncio.gather(*starts)
+        watches = {id(spawner.pod_reflector) for spawner, _ in made}
+
+        assert [spawner.namespace for spawner, _ in made] == [f"{cluster.namespace}-ada", f"{cluster.namespace}-bob"]
+        assert len(watches) == 1
+        for spawner, kubelet in made:
+            await spawner.stop(now=True)
+            assert await kubelet.is_gone()
+            await cluster.core.delete_namespace(spawner.namespace)
+
+
+async def test_certificates_come_as_a_secret_as_kubespawner_makes_it(
+    make: Any, cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With `internal_ssl` Secret and Kubernetes Service are made after the pod and go with it; no key is logged."""
+    caplog.set_level(logging.DEBUG)
+    spawner, kubelet = make(start_timeout=10)
+    spawner.internal_ssl = True
+    for part in ("keyfile", "certfile", "cafile"):
+        (tmp_path / part).write_text("a-private-key")
+        spawner.cert_paths[part] = str(tmp_path / part)
+    spawner.internal_trust_bundles = {"hub-ca": str(tmp_path / "cafile")}
+    start = spawner.start()
+    pod = await kubelet.created()
+
+    async def secret() -> Any:
+        code, answer = await cluster.call(
+            "GET", f"/api/v1/namespaces/{cluster.namespace}/secrets/{spawner.secret_name}"
+        )
+        return answer if code == 200 else None
+
+    found = await eventually(secret)
+    assert found["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
+    assert "ssl.key" in found["data"]
+    assert "a-private-key" not in caplog.text
+    start.cancel()
 
 
 async def test_our_watches_are_not_kubespawners(make: Any) -> None:

@@ -29,6 +29,11 @@ def test_every_option_is_in_the_reference() -> None:
     assert (ROOT / "docs" / "reference.md").read_text() == GENERATOR.make_reference()
 
 
+def test_every_failure_is_in_the_docs() -> None:
+    """The page of failures is the table in the code; after a change run `python docs/make_reference.py`."""
+    assert (ROOT / "docs" / "failures.md").read_text() == GENERATOR.make_failures()
+
+
 @pytest.mark.parametrize(("cls", "name", "trait"), OPTIONS, ids=lambda value: getattr(value, "name", str(value)))
 def test_every_option_says_what_it_does_and_numbers_say_their_unit(cls: type, name: str, trait: Any) -> None:
     """Help is a sentence, names the default, and gives a number's unit."""

@@ -24,7 +24,7 @@ NEW_NODE = {**PLAIN, Stage.NODE: 102.0, Stage.PULL: 103.0}
 def make_ended(reached: Mapping[Stage, float], own_end: str = READY, **fields: Any) -> Ended:
     """Make a start that began at 100 and whose own part ended at 110."""
     attempt = Attempt(began=100.0, deadline=400.0, profile=fields.pop("profile", "small"), nodegroup="users")
-    for stage, at in reached.items():
+    for stage, at in sorted(reached.items(), key=lambda item: item[1]):
         attempt.note(stage, "", now=at)
     attempt.end(own_end, now=110.0)
     known = {"outcome": READY, "reason": "", "asked_at": 98.0, "ended_at": 112.0}
@@ -53,6 +53,16 @@ def test_waiting_for_a_new_node_is_waiting_for_a_place() -> None:
     seconds = stage_seconds(make_ended(NEW_NODE))
 
     assert (seconds["schedule"], seconds["pull"], seconds["total"]) == (2.0, 1.0, 14.0)
+
+
+def test_a_stage_that_comes_again_counts_again() -> None:
+    """A pod is being made, then an image is pulled for it, then it is being made: the pull is the pull alone."""
+    ended = make_ended({})
+    for at, stage in [(100, Stage.CONTAINER), (101, Stage.PULL), (104, Stage.CONTAINER), (106, Stage.READY)]:
+        ended.attempt.note(stage, "", now=float(at))
+    seconds = stage_seconds(ended)
+
+    assert (seconds["start"], seconds["pull"], seconds["http"]) == (3.0, 3.0, 4.0)
 
 
 def test_a_start_that_failed_has_only_the_stages_that_it_reached() -> None:

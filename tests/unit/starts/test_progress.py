@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from jhaws.starts.history import Estimate
-from jhaws.starts.progress import FULL, Bar, move, tell
-from jhaws.starts.stages import Stage
+from jhaws.starts.progress import FULL, Bar, move, tell_stage, tell_time
+from jhaws.starts.stages import PULL_AGAIN, VOLUME_AGAIN, VOLUME_HELD, WORDS, Stage
 
 SHORT, LONG = Estimate(12.0, 40.0), Estimate(200.0, 400.0)
 # A start by its stages: what comes and at which second, with what is known of the past from then on.
@@ -82,41 +82,44 @@ def test_each_stage_of_a_start_without_history_brings_the_bar_forward() -> None:
 @pytest.mark.parametrize(
     ("estimate", "elapsed", "expected"),
     [
-        (None, 500.0, "Waiting."),
-        (
-            Estimate(12.4, 36.0),
-            1.0,
-            "Waiting. Usually this takes 12 seconds; 9 of 10 starts take less than 40 seconds.",
-        ),
-        (Estimate(7.0, 7.0), 1.0, "Waiting. Usually this takes 7 seconds."),
-        (Estimate(0.2, 0.7), 0.1, "Waiting. Usually this takes 1 second."),
-        (
-            Estimate(63.0, 98.0),
-            1.0,
-            "Waiting. Usually this takes 65 seconds; 9 of 10 starts take less than 100 seconds.",
-        ),
-        (
-            Estimate(185.0, 301.0),
-            9.0,
-            "Waiting. Usually this takes 3 minutes; 9 of 10 starts take less than 6 minutes.",
-        ),
-        (
-            Estimate(61.0, 130.0),
-            9.0,
-            "Waiting. Usually this takes 60 seconds; 9 of 10 starts take less than 3 minutes.",
-        ),
-        (
-            Estimate(12.0, 40.0),
-            40.0,
-            "Waiting. Usually this takes 12 seconds; 9 of 10 starts take less than 40 seconds.",
-        ),
-        (
-            Estimate(12.0, 40.0),
-            40.1,
-            "Waiting. It takes longer than usual this time; 9 of 10 starts take less than 40 seconds.",
-        ),
+        (None, 500.0, ""),
+        (Estimate(12.4, 36.0), 1.0, "A start usually takes 12 seconds; 9 of 10 take less than 40 seconds."),
+        (Estimate(7.0, 7.0), 1.0, "A start usually takes 7 seconds."),
+        (Estimate(0.2, 0.7), 0.1, "A start usually takes 1 second."),
+        (Estimate(63.0, 98.0), 1.0, "A start usually takes 65 seconds; 9 of 10 take less than 100 seconds."),
+        (Estimate(185.0, 301.0), 9.0, "A start usually takes 3 minutes; 9 of 10 take less than 6 minutes."),
+        (Estimate(61.0, 130.0), 9.0, "A start usually takes 60 seconds; 9 of 10 take less than 3 minutes."),
+        (Estimate(12.0, 40.0), 40.0, "A start usually takes 12 seconds; 9 of 10 take less than 40 seconds."),
+        (Estimate(12.0, 40.0), 40.1, "It takes longer than usual this time; 9 of 10 starts take less than 40 seconds."),
     ],
 )
 def test_the_waiting_user_reads_how_long_it_takes(estimate: Estimate | None, elapsed: float, expected: str) -> None:
     """In round numbers, in minutes where it is long, and that it takes longer when it does."""
-    assert tell("Waiting", elapsed=elapsed, estimate=estimate) == expected
+    assert tell_time("Waiting", elapsed=elapsed, estimate=estimate) == expected
+
+
+@pytest.mark.parametrize("words", [PULL_AGAIN, VOLUME_AGAIN, VOLUME_HELD])
+def test_where_something_is_tried_again_nobody_says_how_long_it_takes(words: str) -> None:
+    """What usually takes seconds tells nothing of a start that met trouble."""
+    assert tell_time(words, elapsed=1.0, estimate=SHORT) == tell_time(words, elapsed=99.0, estimate=SHORT) == ""
+
+
+@pytest.mark.parametrize(
+    ("estimate", "elapsed", "expected"),
+    [
+        (None, 1.0, "Fetching the software (image); the first time on a machine this takes a few minutes."),
+        (SHORT, 1.0, "Fetching the software (image)."),
+        (SHORT, 41.0, "Fetching the software (image); the first time on a machine this takes a few minutes."),
+    ],
+)
+def test_a_few_minutes_are_not_promised_to_who_reads_of_seconds(
+    estimate: Estimate | None, elapsed: float, expected: str
+) -> None:
+    """The words of a stage do not contradict the hub's own figures; when it takes longer, they say why."""
+    assert tell_stage(WORDS[Stage.PULL], elapsed=elapsed, estimate=estimate) == expected
+
+
+def test_words_that_say_nothing_of_time_are_told_in_full() -> None:
+    """Only "a few minutes" gives way."""
+    for words in (PULL_AGAIN, WORDS[Stage.INIT], "One thing; another thing"):
+        assert tell_stage(words, elapsed=1.0, estimate=SHORT) == f"{words}."

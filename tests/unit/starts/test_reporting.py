@@ -61,11 +61,23 @@ async def next_of(events: Any) -> dict[str, Any]:
 def test_a_page_reads_words_once_and_the_bar_when_it_moves() -> None:
     """JupyterHub lists every message it gets, so one that says nothing new is not sent."""
     teller = Teller()
-    told = [
-        list(teller.news(progress, words)) for progress, words in [(1, "a"), (1, "a"), (2, "a"), (2, "b"), (2, "b")]
+    steps = [(1, "A.", "Soon."), (1, "A.", "Soon."), (2, "A.", "Soon."), (2, "A.", "Late."), (2, "B.", "")]
+    told = [list(teller.news(*step)) for step in steps]
+
+    assert told == [
+        [{"progress": 1, "message": "A. Soon.", "html_message": 'A. <span class="jhaws-time">Soon.</span>'}],
+        [],
+        [{"progress": 2}],
+        [{"progress": 2, "message": "A. Late.", "html_message": "A. <span>Late.</span>"}],
+        [{"progress": 2, "message": "B.", "html_message": 'B. <span class="jhaws-time"></span>'}],
     ]
 
-    assert told == [[{"progress": 1, "message": "a"}], [], [{"progress": 2}], [{"progress": 2, "message": "b"}], []]
+
+def test_no_markup_reaches_a_page() -> None:
+    """Whatever is told, also an operator's own message, is text on the page."""
+    (event,) = Teller().news(1, "<b>&", "<script>")
+
+    assert event["html_message"] == '&lt;b&gt;&amp; <span class="jhaws-time">&lt;script&gt;</span>'
 
 
 async def test_every_page_is_woken_by_a_change_and_a_late_one_reads_the_words_of_now(
@@ -105,7 +117,7 @@ async def test_a_page_that_comes_before_the_start_reads_that_it_is_next() -> Non
     second = await waiting
     await events.aclose()
 
-    assert (first, second["message"]) == ({"progress": 0, "message": f"{QUEUE_WORDS}."}, "Waiting.")
+    assert (first["progress"], first["message"], second["message"]) == (0, f"{QUEUE_WORDS}.", "Waiting.")
 
 
 async def test_the_page_is_told_until_the_hub_is_done_with_the_start() -> None:
@@ -134,8 +146,8 @@ async def test_a_start_that_needs_a_new_node_is_compared_with_such_starts() -> N
     attempt.note(Stage.NODE, "A new machine", now=0)
     after = spawner._look(attempt, spawner._report)
 
-    assert "Usually this takes 12 seconds" in before[1]
-    assert "A new machine. Usually this takes 3 minutes" in after[1]
+    assert "A start usually takes 12 seconds" in before[2]
+    assert "A start usually takes 3 minutes" in after[2]
     assert after[0] >= before[0]
 
 
@@ -158,10 +170,10 @@ async def test_kubespawners_message_of_a_slow_start_follows_ours(
     """KubeSpawner's three options mean what they did; left alone, they do not call a usual start slow."""
     spawner = make_spawner(**options)
     attempt = begin(spawner, ago=ago, past=past)
-    _, message = spawner._look(attempt, spawner._report)
+    _, words, time = spawner._look(attempt, spawner._report)
 
-    assert message.startswith(QUEUE_WORDS)
-    assert (message.endswith(expected), "Wait" in message.title()) == (True, bool(expected))
+    assert words == f"{QUEUE_WORDS}."
+    assert (time.endswith(expected), "Wait" in time.title()) == (True, bool(expected))
 
 
 async def test_the_page_works_without_a_history_that_can_be_read(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,7 +183,7 @@ async def test_the_page_works_without_a_history_that_can_be_read(caplog: pytest.
     spawner._report.past, spawner._report.chosen = None, True
     spawner.log = logging.getLogger("test")
     for _ in range(3):
-        assert spawner._look(attempt, spawner._report)[1] == f"{QUEUE_WORDS}."
+        assert spawner._look(attempt, spawner._report)[1:] == (f"{QUEUE_WORDS}.", "")
 
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         "The history of starts cannot be read, so none is estimated"
