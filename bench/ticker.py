@@ -25,7 +25,7 @@ class Ticker:
 
     def start(self) -> None:
         """Begin to tick."""
-        self._gaps, self._own = array("d"), array("d")
+        self._gaps, self._own = array("d", [0.0]), array("d", [0.0])
         self._task = asyncio.create_task(self._tick(), name="ticker")
 
     async def stop(self) -> dict[str, float]:

@@ -170,7 +170,7 @@ class WatchCollector(Collector):
             labels=labels,
         )
         lists = CounterMetricFamily(
-            "jhaws_watch_lists", "How often a watch had to list everything again.", labels=labels
+            "jhaws_watch_lists", "How often a watch listed everything; once is its beginning.", labels=labels
         )
         troubles = CounterMetricFamily(
             "jhaws_watch_troubles", "How often a try to reach the API server failed.", labels=labels
@@ -179,7 +179,7 @@ class WatchCollector(Collector):
         for key, watches in self._by_labels().items():
             if fresh := [_stale_seconds(each) for each in watches if _is_watching(each)]:
                 stale.add_metric(key, max(fresh))
-            lists.add_metric(key, sum(each.watch.restarts for each in watches))
+            lists.add_metric(key, sum(each.watch.lists for each in watches))
             troubles.add_metric(key, sum(each.watch.troubles for each in watches))
             if held := [len(each.pods) for each in watches if isinstance(each, PodWatch)]:
                 pods.add_metric(key, sum(held))

@@ -69,7 +69,7 @@ class Watch:
         self.what = what
         self.log = log or logging.getLogger(__name__)
         self.loaded = asyncio.Event()
-        self.restarts = 0  # how often the list had to be loaded again
+        self.lists = 0  # how often everything was listed
         self.troubles = 0  # how many tries failed
         self._list_call = list_call
         self._keeper = keeper
@@ -140,7 +140,7 @@ class Watch:
             version = await self._load_pages()
         self._keeper.complete()
         self._version = version
-        self.restarts += self.loaded.is_set()
+        self.lists += 1
         self._succeeded()
         self.loaded.set()
 

@@ -23,7 +23,7 @@ ROWS = {
         "20 pods: stall of the loop, p99",
         "20 pods: CPU of the watch",
         "20 pods: resident memory of the watch",
-        "20 pods: a change is seen after",
+        "20 pods: a change is seen after, at most",
     ],
     "burst": [
         "burst of 2 starts: pod Ready → server shown ready, median",

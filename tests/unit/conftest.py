@@ -25,3 +25,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a KubeSpawner be made without a kubeconfig; it has a client, but no API server to talk to."""
     monkeypatch.setattr("kubespawner.spawner.load_config", lambda **options: None)
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget which hub a test configured: a hub marks its pods by an attribute of the spawner's class."""
+    monkeypatch.setattr("jhaws.spawner.JhawsSpawner.hub_id", "")
+    monkeypatch.setattr("jhaws.spawner.JhawsSpawner.database_id", staticmethod(lambda: ""))

@@ -8,7 +8,6 @@ from jupyterhub import orm
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
-from jhaws.starts import history
 from jhaws.starts.history import Estimate, Past, add_start, estimate, read_past
 from jhaws.store import PastStart, StartKind
 
@@ -58,11 +57,11 @@ def test_starts_with_a_new_node_are_told_apart_from_the_others(db: Session) -> N
 def test_only_the_last_two_hundred_starts_of_a_kind_are_kept(db: Session) -> None:
     """The table stays small, and an image that has become faster shows within two hundred starts."""
     add_start(db, StartKind("large", "users"), seconds=99.0, ended_at=NOON)
-    for number in range(history.KEPT_STARTS + 7):
+    for number in range(207):
         add_start(db, SMALL, seconds=float(number), ended_at=NOON)
     kept = list(db.scalars(select(PastStart.seconds).where(PastStart.profile == "small").order_by(PastStart.number)))
 
-    assert kept == [float(number) for number in range(7, history.KEPT_STARTS + 7)]
+    assert kept == [float(number) for number in range(7, 207)]
     assert db.scalar(select(func.count()).where(PastStart.profile == "large")) == 1
 
 

@@ -131,7 +131,7 @@ async def test_watches_are_looked_at_when_somebody_reads() -> None:
     for name in ("a", "b"):
         pods.put("ADDED", {"metadata": {"namespace": "hub", "name": name, "uid": name}})
     others.put("ADDED", {"metadata": {"namespace": "hub", "name": "c", "uid": "c"}})
-    pods.watch.restarts, others.watch.restarts, pods.watch.troubles = 2, 1, 5
+    pods.watch.lists, others.watch.lists, pods.watch.troubles = 2, 1, 5
     pods.watch._succeeded()
     found = samples_of({("pods", "hub", "x"): pods, ("pods", "hub", "y"): others, ("events", "hub", "x"): events})
 

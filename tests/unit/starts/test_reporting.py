@@ -127,14 +127,13 @@ async def test_the_page_is_told_until_the_hub_is_done_with_the_start() -> None:
     events = spawner.progress()
     await next_of(events)
     attempt.end(READY, now=asyncio.get_running_loop().time())
-    waiting = asyncio.ensure_future(next_of(events))
-    await asyncio.sleep(0)
-    assert not waiting.done()
+    attempt.note(Stage.READY, "The hub looks", now=0)
+    assert (await next_of(events))["message"] == "The hub looks."
 
     spawner._spawn_pending = False
     attempt.note(Stage.READY, "Done", now=0)
     with pytest.raises(StopAsyncIteration):
-        await waiting
+        await next_of(events)
 
 
 async def test_a_start_that_needs_a_new_node_is_compared_with_such_starts() -> None:
