@@ -71,7 +71,8 @@ class RequestingSpawner(WatchingSpawner):
         try:
             return await asyncio.wait_for(create(self.namespace, manifest), request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, error or "no answer")
+            words = str(error) or "no answer"
+            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, words)
             return None
         except ApiException as error:
             return await self._refused(kind, manifest, error)

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 from .ends import aware_now, has_ended
 from .requests import woken_within
-from .spawning import LOOK_AGAIN_SECONDS, WatchedSpawner, _runs
+from .spawning import LOOK_AGAIN_SECONDS, WatchedSpawner, runs
 
 
 class ResumingSpawner(WatchedSpawner):
@@ -40,7 +40,7 @@ class ResumingSpawner(WatchedSpawner):
         woken = asyncio.Event()
         with watch.listening(self._pod_key, woken.set):
             while not has_ended(pod := self._cached_pod(), now=aware_now()):
-                if _runs(self.is_pod_running, pod):
+                if runs(self.is_pod_running, pod):
                     return pod
                 gives_up = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) + timedelta(
                     seconds=self.start_timeout

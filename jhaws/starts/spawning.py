@@ -109,7 +109,7 @@ class WatchedSpawner(RequestingSpawner):
         while True:
             attempt.woken.clear()
             pod = self._own_pod(attempt)
-            if _runs(super().is_pod_running, pod):
+            if runs(super().is_pod_running, pod):
                 self._note(attempt, pod)
                 return True
             self._check(attempt, pod)
@@ -209,7 +209,7 @@ class WatchedSpawner(RequestingSpawner):
             async with asyncio.timeout(READ_SECONDS):
                 await self.stop(now=True)
         except (TimeoutError, ApiException, aiohttp.ClientError, OSError) as error:
-            self.log.warning("The pod %s is not deleted yet: %s", self._pod_key, error or "no answer in time")
+            self.log.warning("The pod %s is not deleted yet: %s", self._pod_key, str(error) or "no answer in time")
 
     def _secrets(self) -> tuple[str, ...]:
         return secrets_of(self.environment, self.api_token or "")
@@ -279,7 +279,7 @@ class WatchedSpawner(RequestingSpawner):
             self._notice = None
 
 
-def _runs(is_pod_running: Any, pod: Any) -> bool:
+def runs(is_pod_running: Any, pod: Any) -> bool:
     """Ask KubeSpawner whether a pod runs; one whose status is not complete yet does not."""
     try:
         return bool(is_pod_running(pod))
