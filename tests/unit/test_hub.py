@@ -13,8 +13,8 @@ from traitlets.config import Config
 
 from jhaws.errors import ConfigError
 from jhaws.hub import Wanted, complete, configure, local_api_url, read_wanted
-from jhaws.names import hub_id
 from jhaws.login.authenticator import JhawsAuthenticator
+from jhaws.names import hub_id
 from jhaws.spawner import JhawsSpawner
 
 # What z2jh 4.4's own code has put into c, and its values.yaml into the chart, before config.d is read.
