@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from secrets import token_hex
 
 from .failures import Failure
 from .stages import Stage
@@ -42,6 +43,8 @@ class Attempt:
         namespace: Of the pod, "" until it is created.
         pod_name: Of the pod, "" until it is created.
         uid: Of the pod, "" until it is created.
+        mark: In an annotation of its pod, by which it knows the pod as its own.
+        secrets: Values of the server's environment that must never be shown.
         doubt: What the API server's last answer meant, where it may still change its mind.
         created_at: When the pod was created, on the event loop's clock, 0 until then.
         stage: Where it is now.
@@ -62,6 +65,8 @@ class Attempt:
     namespace: str = ""
     pod_name: str = ""
     uid: str = ""
+    mark: str = field(default_factory=lambda: token_hex(8))
+    secrets: tuple[str, ...] = ()
     doubt: Failure | None = None
     created_at: float = 0.0
     stage: Stage = Stage.QUEUE

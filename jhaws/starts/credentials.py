@@ -6,28 +6,24 @@ kind once a minute and the second never; when the API server says 401, it is rea
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kubernetes_asyncio import client, config
 
-_log = logging.getLogger(__name__)
-
 
 def rereader(configuration: Any) -> Callable[[], Awaitable[None]]:
-    """Return a function that puts fresh credentials into `configuration`, that of a Kubernetes client in use."""
+    """Return a function that puts fresh credentials into `configuration`, that of a Kubernetes client in use.
+
+    The function raises whatever is wrong with the files it reads.
+    """
 
     async def reread() -> None:
         fresh = client.Configuration()
         try:
-            try:
-                config.load_incluster_config(client_configuration=fresh)  # type: ignore[no-untyped-call]
-            except config.ConfigException:
-                await config.load_kube_config(client_configuration=fresh)
-        except (config.ConfigException, OSError) as error:
-            _log.warning("The hub's credentials for Kubernetes cannot be read again: %s", error)
-            return
+            config.load_incluster_config(client_configuration=fresh)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=fresh)
         # Only these: where the API server is may have been set by KubeSpawner's k8s_api_host.
         configuration.api_key.update(fresh.api_key)
         configuration.refresh_api_key_hook = fresh.refresh_api_key_hook

@@ -130,7 +130,7 @@ class _WatchFromNow(Watch):
         """End the watch; the next start follows from then on."""
         await super().stop()
         self._version = ""
-        self._pause = FIRST_PAUSE
+        self._pause, self._trouble_since, self._told_at = FIRST_PAUSE, 0.0, 0.0
         self.loaded.clear()
 
 

@@ -16,6 +16,8 @@ import orjson
 
 from .watching import ListCall, Object, Watch
 
+RELOAD_SECONDS = 0.05  # between two looks at whether a list that is wanted has come
+
 METADATA = (
     "name",
     "namespace",
@@ -82,6 +84,18 @@ class Pods(Mapping[str, Object]):
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
+        self.running: set[str] = set()
+
+    def keep(self, key: str, pod: Mapping[str, Any]) -> None:
+        """Keep a pod, in the place of the one that is kept under its key."""
+        self.kept[key] = orjson.dumps(pod)
+        runs = (pod.get("status") or {}).get("phase") == "Running"
+        (self.running.add if runs else self.running.discard)(key)
+
+    def drop(self, key: str) -> None:
+        """Forget a pod; one that is not there is no error."""
+        self.kept.pop(key, None)
+        self.running.discard(key)
 
     def __getitem__(self, key: str) -> Object:
         found: Object = orjson.loads(self.kept[key])
@@ -123,7 +137,7 @@ class PodWatch:
         self.first_load_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.watch = Watch("pods", list_call, self, log=log, reread_credentials=reread_credentials)
         self._is_ours = is_ours
-        self._fresh: dict[str, bytes] | None = None
+        self._fresh: Pods | None = None
         self._whole_keys: set[str] = set()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
@@ -133,8 +147,8 @@ class PodWatch:
         return self.pods
 
     def count_running(self) -> int:
-        """Return how many of the pods run; it looks at the bytes, to be quick with ten thousand."""
-        return sum(b'"phase":"Running"' in pod for pod in self.pods.kept.values())
+        """Return how many of the pods run."""
+        return len(self.pods.running)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -144,13 +158,20 @@ class PodWatch:
         """End the watch."""
         await self.watch.stop()
 
-    async def restart(self) -> None:
-        """List everything again, as for a watch that has shown not to know a pod."""
-        await self.watch.restart()
+    def restart(self) -> None:
+        """List everything again, as for a watch that has shown not to know a pod; the old list stays until then."""
+        self.watch.restart()
 
     async def load(self) -> None:
         """Wait until everything has been listed once."""
         await self.watch.loaded.wait()
+
+    async def reload(self) -> None:
+        """List everything again and wait for that."""
+        lists = self.watch.lists
+        self.restart()
+        while self.watch.lists == lists:  # noqa: ASYNC110  # rare, and nobody else wants to know
+            await asyncio.sleep(RELOAD_SECONDS)
 
     @contextlib.contextmanager
     def listening(self, key: str, wake: Callable[[], None]) -> Iterator[None]:
@@ -182,20 +203,28 @@ class PodWatch:
         finally:
             self._whole_keys.discard(key)
             if key in self.pods and not self.whole:
-                self.pods.kept[key] = orjson.dumps(trim_pod(self.pods[key]))
+                self.pods.keep(key, trim_pod(self.pods[key]))
 
     def begin(self) -> None:
         """Begin to collect a list; until it is complete the old pods stay."""
-        self._fresh = {}
+        self._fresh = Pods()
+
+    def learn(self, kind: str, item: Object) -> None:
+        """Put a change that was read elsewhere, as `put` does; also while a list is loaded, whatever that will show."""
+        fresh, self._fresh = self._fresh, None
+        self.put(kind, item)
+        self._fresh = fresh
+        if fresh is not None:
+            self.put(kind, item)
 
     def put(self, kind: str, item: Object) -> None:
         """Keep a pod that came or changed, forget one that went, and wake who listens for it."""
         key = key_of(item)
-        into = self.pods.kept if self._fresh is None else self._fresh
+        into = self.pods if self._fresh is None else self._fresh
         if kind == "DELETED" or not self._is_ours(item):
-            into.pop(key, None)
+            into.drop(key)
         else:
-            into[key] = orjson.dumps(item if self.whole or key in self._whole_keys else trim_pod(item))
+            into.keep(key, item if self.whole or key in self._whole_keys else trim_pod(item))
         if self._fresh is None:
             self._wake(key)
 
@@ -203,7 +232,8 @@ class PodWatch:
         """Put the list that was collected in the place of the old one, and wake who listens for a pod that differs."""
         if self._fresh is None:
             return
-        old, self.pods.kept, self._fresh = self.pods.kept, self._fresh, None
+        old, fresh, self._fresh = self.pods.kept, self._fresh, None
+        self.pods.kept, self.pods.running = fresh.kept, fresh.running
         if not self.first_load_future.done():
             self.first_load_future.set_result(None)
         for key in list(self._listeners):

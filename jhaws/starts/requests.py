@@ -21,11 +21,15 @@ from .attempt import Attempt, StartError
 from .failures import Failure
 from .podwatch import PodWatch
 from .refusals import find_refusal
+from .scrubbing import environment_of, scrub, secrets_of
 from .watchers import READ_SECONDS, WatchingSpawner
 
 SEEN_SECONDS = 5.0  # after which a pod that was created or deleted, but that the watch does not show so, is read
 EVENTS_SECONDS = 1.0  # how long a start waits for the watch of events to open
 GOING_SECONDS = 30.0  # how long a pod may take to go beyond its grace period; then KubeSpawner's own time-out counts
+# On each pod, which start it belongs to: a request that was answered too late did create it.
+ATTEMPT_ANNOTATION = "jhaws.io/attempt"
+UNREACHABLE = "Servers cannot be started now, because the cluster does not answer. Try again in a few minutes."
 MAY_PASS = (429, 500, 502, 503, 504)  # HTTP statuses of an API server that is asked again
 
 
@@ -37,12 +41,16 @@ class RequestingSpawner(WatchingSpawner):
         attempt = self.attempt
         assert attempt is not None  # noqa: S101  # only `_start` comes here
         attempt.namespace, attempt.pod_name = self.namespace, self.pod_name
+        attempt.secrets = secrets_of(
+            environment_of(self.api.api_client.sanitize_for_serialization(pod)), *self.secrets()
+        )
+        pod.metadata.annotations = {**(pod.metadata.annotations or {}), ATTEMPT_ANNOTATION: attempt.mark}
         await self._listen(attempt)
         self.log.info("Creating the pod %s.", self._pod_key)
-        created = await self._create("pod", pod, request_timeout)
-        if created is None:
+        uid = await self._create("pod", pod, request_timeout)
+        if not uid:
             return False
-        attempt.uid, attempt.created_at = created.metadata.uid, asyncio.get_running_loop().time()
+        attempt.uid, attempt.created_at = uid, asyncio.get_running_loop().time()
         await self._wait_until_seen(attempt)
         return True
 
@@ -58,37 +66,52 @@ class RequestingSpawner(WatchingSpawner):
                 with contextlib.suppress(TimeoutError):  # without the first events a start does nearly as well
                     await asyncio.wait_for(self.event_reflector.ready(), EVENTS_SECONDS)
 
-    async def _create(self, kind: str, manifest: Any, request_timeout: float) -> Any:
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be shown of this server."""
+        latest = self.attempt.secrets if self.attempt else ()
+        return (*latest, *secrets_of(self.environment, self.api_token or ""))
+
+    async def _create(self, kind: str, manifest: Any, request_timeout: float) -> str:
         """Create one object.
 
         Returns:
-            It, or None where the request is worth another try.
+            Its uid, "" where the request is worth another try.
 
         Raises:
             StartError: The API server refuses it.
         """
         create = getattr(self.api, f"create_namespaced_{kind}")
         try:
-            return await asyncio.wait_for(create(self.namespace, manifest), request_timeout)
+            created = await asyncio.wait_for(create(self.namespace, manifest), request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            words = str(error) or "no answer"
-            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, words)
-            return None
+            self._doubt(kind, manifest, str(error) or "no answer", None)
+            return ""
         except ApiException as error:
             return await self._refused(kind, manifest, error)
+        self._believe()
+        return str(created.metadata.uid)
 
-    async def _refused(self, kind: str, manifest: Any, error: ApiException) -> None:
+    async def _refused(self, kind: str, manifest: Any, error: ApiException) -> str:
         status = _status_of(error)
         if status.get("reason") == "AlreadyExists":
-            if kind == "pod":
-                await self._replace_old_pod()
-            return
+            return await self._replace_old_pod() if kind == "pod" else ""
         if error.status in MAY_PASS or error.status == 409:  # Conflict: two writers met, as at a quota
-            self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, status.get("message"))
-            if self.attempt:
-                self.attempt.doubt = find_refusal(error.status, str(error.body or ""), what=kind)
-            return
+            words = f"{error.status} {status.get('message') or error.reason}"
+            self._doubt(kind, manifest, words, find_refusal(error.status, str(error.body or ""), what=kind))
+            return ""
         raise self._refusal(kind, error)
+
+    def _doubt(self, kind: str, manifest: Any, words: str, failure: Failure | None) -> None:
+        """Write down why a request is tried again: when there is no time left for that, it is the reason to tell."""
+        words = scrub(words, self.secrets())
+        self.log.warning("The %s %s is not created yet: %s", kind, manifest.metadata.name, words)
+        if self.attempt:
+            detail = f"the Kubernetes API server did not create the {kind} {manifest.metadata.name}: {words}"
+            self.attempt.doubt = failure or Failure("api_unreachable", UNREACHABLE, detail)
+
+    def _believe(self) -> None:
+        if self.attempt:
+            self.attempt.doubt = None
 
     def _refusal(self, kind: str, error: ApiException) -> StartError:
         """Return the error of a request that the API server refused; never the manifest, which has tokens."""
@@ -99,9 +122,20 @@ class RequestingSpawner(WatchingSpawner):
         detail = f"the Kubernetes API server answered {error.status} to creating its {kind}: {words}"
         return StartError(Failure(reason="refused", message=message, detail=detail), counts=True)
 
-    async def _replace_old_pod(self) -> None:
-        """Delete a pod that has our name, unless it is another hub's."""
+    async def _replace_old_pod(self) -> str:
+        """Delete a pod that has our name, unless it is another hub's; one of this very start is as good as created.
+
+        Returns:
+            The uid of such a pod of this start, else "".
+        """
         old = await self._fetch_pod()
+        if (
+            old
+            and self.attempt
+            and (old["metadata"].get("annotations") or {}).get(ATTEMPT_ANNOTATION) == self.attempt.mark
+        ):
+            self._believe()
+            return str(old["metadata"]["uid"])
         if old and not self.is_ours(old):
             raise StartError(
                 Failure(
@@ -114,11 +148,12 @@ class RequestingSpawner(WatchingSpawner):
             )
         self.log.info("A pod %s is there already; it is deleted first.", self._pod_key)
         await self.stop(True)
+        return ""
 
     async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
         """Create a Secret or a Kubernetes Service; one that is there is as good."""
-        created = await self._create(kind, manifest, self.k8s_api_request_timeout)
-        return created is not None or await self._exists(kind, manifest.metadata.name)
+        uid = await self._create(kind, manifest, self.k8s_api_request_timeout)
+        return bool(uid) or await self._exists(kind, manifest.metadata.name)
 
     async def _exists(self, kind: str, name: str) -> bool:
         read = getattr(self.api, f"read_namespaced_{kind}")
@@ -129,14 +164,19 @@ class RequestingSpawner(WatchingSpawner):
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
         """Create the user's PVC as KubeSpawner does; a refusal becomes a sentence, trouble another try."""
+        words = "no answer"
         try:
-            return bool(await super()._make_create_pvc_request(pvc, request_timeout))
-        except (aiohttp.ClientError, OSError):
-            return False
+            if await super()._make_create_pvc_request(pvc, request_timeout):
+                self._believe()
+                return True
+        except (aiohttp.ClientError, OSError) as error:
+            words = str(error)
         except ApiException as error:
-            if error.status in MAY_PASS:
-                return False
-            raise self._refusal("persistent volume claim", error) from None
+            if error.status not in MAY_PASS:
+                raise self._refusal("persistent volume claim", error) from None
+            words = f"{error.status} {error.reason}"
+        self._doubt("persistent volume claim", pvc, words, None)
+        return False
 
     async def _wait_until_seen(self, attempt: Attempt) -> None:
         """Return once the watch shows the new pod; where it does not, read the pod and begin the watch anew."""
@@ -150,8 +190,8 @@ class RequestingSpawner(WatchingSpawner):
             if not pod or pod["metadata"]["uid"] != attempt.uid:
                 return
             self.log.warning("The watch has not shown the pod %s; it begins anew.", self._pod_key)
-            watch.put("ADDED", pod)
-            await watch.restart()
+            watch.learn("ADDED", pod)
+            watch.restart()
             return
 
     def _is_seen(self, attempt: Attempt) -> bool:
@@ -178,14 +218,28 @@ class RequestingSpawner(WatchingSpawner):
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
         except ApiException as error:
-            if error.status in MAY_PASS:
+            if error.status == 409 and (there := await self._fetch_pod()):
+                self.pod_reflector.learn("MODIFIED", there)  # another pod has our name by now: that one is to go
+            if error.status in (*MAY_PASS, 409):
                 return False
-            if error.status not in (404, 409):
+            if error.status != 404:
                 raise
         patience = SEEN_SECONDS + (grace_seconds or 0)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wait_until_gone(uid, patience=patience), patience + GOING_SECONDS)
         return True
+
+    async def _delete_ended_pod(self, pod: Any) -> None:
+        """Delete what is left of a pod that has ended, that very pod."""
+        metadata = pod["metadata"]
+        body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=metadata["uid"]))
+        call = self.api.delete_namespaced_pod(metadata["name"], metadata["namespace"], body=body)
+        try:
+            await asyncio.wait_for(call, READ_SECONDS)
+        except (TimeoutError, aiohttp.ClientError, OSError, ApiException) as error:
+            if getattr(error, "status", None) not in (404, 409):
+                words = getattr(error, "reason", None) or str(error) or "no answer"
+                self.log.warning("The pod %s has ended and is not deleted: %s", metadata["name"], words)
 
     async def _wait_until_gone(self, uid: str, *, patience: float) -> None:
         """Return once the watch shows that a pod is gone; where it does not, ask the API server."""
@@ -199,8 +253,8 @@ class RequestingSpawner(WatchingSpawner):
                 there = await self._fetch_pod()
                 if there == {} or (there and there["metadata"]["uid"] != uid):
                     self.log.warning("The watch has not shown that the pod %s is gone; it begins anew.", self._pod_key)
-                    watch.put("DELETED", pod)
-                    await watch.restart()
+                    watch.learn("DELETED", pod)
+                    watch.restart()
                     return
 
 

@@ -8,6 +8,7 @@ error when pod and events show that it never will. A pod that ends by itself is 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,7 +23,7 @@ from .failures import Failure, Surroundings, explain_end, find_failure, too_long
 from .podwatch import PodWatch
 from .probing import wait_for_answer
 from .requests import RequestingSpawner, woken_within
-from .scrubbing import scrub, secrets_of
+from .scrubbing import scrub
 from .stages import Stage, stage_of, words_of
 from .telling import fail_future, refusal_of
 from .watchers import READ_SECONDS
@@ -43,6 +44,7 @@ class WatchedSpawner(RequestingSpawner):
     _last_pod: Any = None  # as it was when it was last seen: when it is gone, it still says why
     _listens_to: tuple[PodWatch, str] | None = None
     _notice: asyncio.Task[None] | None = None
+    _deleting: asyncio.Task[None] | None = None
 
     async def _start(self) -> Any:
         """Start the server; what cannot work is told at once, and its pod is gone before it is told."""
@@ -51,7 +53,7 @@ class WatchedSpawner(RequestingSpawner):
         self.attempt = attempt = Attempt(began=now, deadline=now + self.start_timeout - margin)
         attempt.note(Stage.QUEUE, words_of(Stage.QUEUE, None, []), now=now)
         self.ended = self._last_pod = None
-        _current.set(attempt)
+        token = _current.set(attempt)
         try:
             url = await self._start_in_time(attempt)
         except StartError as error:
@@ -61,6 +63,8 @@ class WatchedSpawner(RequestingSpawner):
         except BaseException:
             self._end_attempt(attempt, "error")
             raise
+        finally:
+            _current.reset(token)
         self._end_attempt(attempt, READY)
         return url
 
@@ -73,7 +77,7 @@ class WatchedSpawner(RequestingSpawner):
             async with asyncio.timeout_at(attempt.deadline) as limit:
                 url = await super()._start()
         except TimeoutError:
-            if attempt.doubt and not attempt.uid:
+            if attempt.doubt:
                 raise StartError(attempt.doubt) from None
             if not limit.expired():
                 raise
@@ -161,6 +165,7 @@ class WatchedSpawner(RequestingSpawner):
         """Return once the server answers by HTTP, or when start's time is over: then the hub waits by itself."""
         loop = asyncio.get_running_loop()
         probe = loop.create_task(wait_for_answer(self._probe_url(url), ssl_context=self._probe_ssl()))
+        woken = loop.create_task(attempt.woken.wait())
         gives_up = min(attempt.deadline, loop.time() + self.http_timeout)
         try:
             while not probe.done():
@@ -169,11 +174,12 @@ class WatchedSpawner(RequestingSpawner):
                 left = gives_up - loop.time()
                 if left <= 0:
                     break
-                woken = loop.create_task(attempt.woken.wait())
+                if woken.done():
+                    woken = loop.create_task(attempt.woken.wait())
                 await asyncio.wait([probe, woken], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
         finally:
             probe.cancel()
+            woken.cancel()
         if not probe.done() and gives_up < attempt.deadline:
             raise StartError(self._silent_server(url), counts=True)
 
@@ -201,51 +207,58 @@ class WatchedSpawner(RequestingSpawner):
     async def _clean_up(self) -> None:
         """Delete the pod of a start that failed, so that the hub need not wait for it before it tells why."""
         pod = self.pod_reflector.pods.get(self._pod_key) if self.pod_reflector else None
-        if pod is not None and (self.delete_stopped_pods or not has_ended(pod, now=aware_now())):
-            await self._delete_quickly()
-
-    async def _delete_quickly(self) -> None:
+        if pod is None or (has_ended(pod, now=aware_now()) and not self.delete_stopped_pods):
+            return
+        # Before the hub's own time is over: then it would tell that, and not the reason.
+        left = self.attempt.began + self.start_timeout - asyncio.get_running_loop().time() if self.attempt else 0.0
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(max(LEAST_MARGIN / 2, min(READ_SECONDS, left - LEAST_MARGIN / 2))):
                 await self.stop(now=True)
         except (TimeoutError, ApiException, aiohttp.ClientError, OSError) as error:
             self.log.warning("The pod %s is not deleted yet: %s", self._pod_key, str(error) or "no answer in time")
 
-    def _secrets(self) -> tuple[str, ...]:
-        return secrets_of(self.environment, self.api_token or "")
-
     def _tell(self, error: StartError) -> Exception:
         """Log why a start failed, and return what the hub shall raise."""
         failure = error.failure
-        detail = scrub(failure.detail, self._secrets())
+        detail = scrub(failure.detail, self.secrets())
         self.log.error("The server of %s cannot start (%s): %s", self._log_name, failure.reason, detail)
         return refusal_of(self, failure, counts=error.counts)
 
     async def poll(self) -> Any:
         """Say whether the server runs, as KubeSpawner does; a pod that has ended in any way counts as ended."""
         watch = await self._start_watching_pods()
-        pod = self._last_pod = watch.pods.get(self._pod_key) or self._last_pod
-        status = await super().poll()
-        if status is None and self._is_over(pod):
-            status = exit_status(pod)
+        pod = watch.pods.get(self._pod_key)
+        self._last_pod = pod or self._last_pod
+        if self._is_over(pod):
+            status: Any = exit_status(self._last_pod)
+        else:
+            status = await self._poll_outside(super().poll)
         if status is not None and self.pending not in ("spawn", "stop"):
-            await self._on_ended(pod)
+            self._on_ended(pod)
         return status
+
+    async def _poll_outside(self, poll: Any) -> Any:
+        """Poll as outside of a start: a hook that polls within one must not wait for it."""
+        token = _current.set(None)
+        try:
+            return await poll()
+        finally:
+            _current.reset(token)
 
     def _is_over(self, pod: Any) -> bool:
         uid = self.attempt.uid if self.attempt else ""
         replaced = pod is not None and bool(uid) and pod["metadata"]["uid"] != uid
         return replaced or has_ended(pod, now=aware_now())
 
-    async def _on_ended(self, pod: Any) -> None:
-        """Tell why a server ended by itself, and delete what is left of its pod."""
+    def _on_ended(self, pod: Any) -> None:
+        """Tell why a server ended by itself, and have what is left of its pod deleted meanwhile."""
         if self.ended is None and self.server:
-            self.ended = explain_end(pod)
-            detail = scrub(self.ended.detail, self._secrets())
+            self.ended = explain_end(pod or self._last_pod)
+            detail = scrub(self.ended.detail, self.secrets())
             self.log.warning("The server of %s ended (%s): %s", self._log_name, self.ended.reason, detail)
             fail_future(self, self.ended)
-        if self.delete_stopped_pods and self._cached_pod() is not None and self._is_over(self._cached_pod()):
-            await self._delete_quickly()
+        if self.delete_stopped_pods and pod is not None and has_ended(pod, now=aware_now()) and self._deleting is None:
+            self._deleting = asyncio.get_running_loop().create_task(self._delete_ended_pod(pod))
 
     def start_polling(self) -> None:
         """Poll periodically, as JupyterHub does, and whenever the watch shows that the pod has ended."""
@@ -266,7 +279,8 @@ class WatchedSpawner(RequestingSpawner):
         pod = self._cached_pod()
         self._last_pod = pod or self._last_pod
         if self._notice is None and self._is_over(pod):
-            self._notice = asyncio.get_running_loop().create_task(self._tell_hub())
+            context = contextvars.Context()  # not that of a start which happened to bring the news
+            self._notice = asyncio.get_running_loop().create_task(self._tell_hub(), context=context)
 
     async def _tell_hub(self) -> None:
         """Let the hub learn of an end now; while it is busy with this server, a moment later."""
@@ -275,6 +289,8 @@ class WatchedSpawner(RequestingSpawner):
                 await asyncio.sleep(PENDING_SECONDS)
             if self._listens_to is not None:
                 await self.poll_and_notify()
+        except Exception:  # the next periodic poll tries again
+            self.log.exception("The hub could not be told that the server of %s has ended.", self._log_name)
         finally:
             self._notice = None
 

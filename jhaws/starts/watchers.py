@@ -61,7 +61,7 @@ class WatchingSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no 
         return functools.partial(getattr(self.api, f"list_namespaced_{kind}"), self.namespace, **selectors)
 
     async def _start_watching_pods(self, replace: bool = False) -> PodWatch:
-        """Return the shared watch of pods once it has loaded; `replace` makes it load anew."""
+        """Return the shared watch of pods once it has loaded; `replace` makes it begin to load anew."""
         key = self._get_reflector_key("pods")
         watch: PodWatch | None = self.reflectors.get(key)
         if watch is None:
@@ -72,10 +72,12 @@ class WatchingSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no 
                 log=self.log,
                 reread_credentials=rereader(self.api.api_client.configuration),
             )
-            watch.start()
-        elif replace or (self.get_pod_url and not watch.whole):
-            watch.whole = watch.whole or bool(self.get_pod_url)
-            await watch.restart()
+        elif self.get_pod_url and not watch.whole:
+            watch.whole = True
+            await watch.reload()
+        elif replace:
+            watch.restart()
+        watch.start()  # begins it, and begins it again should it ever have ended
         await watch.load()
         return watch
 

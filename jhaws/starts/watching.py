@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -70,6 +71,7 @@ class Watch:
         self.log = log or logging.getLogger(__name__)
         self.loaded = asyncio.Event()
         self.lists = 0  # how often everything was listed
+        self.loading = False  # whether everything is being listed now
         self.troubles = 0  # how many tries failed
         self._list_call = list_call
         self._keeper = keeper
@@ -96,7 +98,9 @@ class Watch:
     def start(self) -> None:
         """Begin to watch, in a task of its own."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name=f"jhaws watch of {self.what}")
+            # In a context of its own: who happened to start it, say a start of a server, is no matter of the watch.
+            context = contextvars.Context()
+            self._task = asyncio.create_task(self._run(), name=f"jhaws watch of {self.what}", context=context)
 
     async def stop(self) -> None:
         """End the watch; what was kept stays readable."""
@@ -105,11 +109,13 @@ class Watch:
             task.cancel()
             await asyncio.wait([task])
 
-    async def restart(self) -> None:
-        """Begin anew with a list, as for a watch that has shown not to know everything."""
-        await self.stop()
-        self._version = ""
-        self.loaded.clear()
+    def restart(self) -> None:
+        """Begin anew with a list, as for a watch that has shown not to know everything; a list under way goes on."""
+        if self.loading:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._task, self._version = None, ""
         self.start()
 
     async def _run(self) -> None:
@@ -125,12 +131,14 @@ class Watch:
             except (WatchError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 await self._failed(trouble_from(error))
             except Exception as error:  # a watch that ended would blind the hub
-                self.log.exception("The watch of %s met an error of its own and begins anew.", self.what)
+                if not self._told_at:
+                    self.log.exception("The watch of %s met an error of its own and begins anew.", self.what)
                 self._version = ""
                 await self._failed(WatchError(f"of {error!r}"))
 
     async def _load(self) -> None:
         """Load everything there is."""
+        self.loading = True
         try:
             version = await (self._load_stream() if self._streams else self._load_pages())
         except WatchError as error:
@@ -138,6 +146,8 @@ class Watch:
                 raise
             self._streams = False
             version = await self._load_pages()
+        finally:
+            self.loading = False
         self._keeper.complete()
         self._version = version
         self.lists += 1
@@ -174,7 +184,10 @@ class Watch:
         options: dict[str, Any] = {"_continue": token} if token else {}
         response = await self._open(PAGE_SECONDS, PAGE_SECONDS, limit=size, **options)
         async with response:
-            return read_json(await response.read())
+            page = read_json(await response.read())
+        if not isinstance(page.get("metadata"), dict) or not page["metadata"].get("resourceVersion"):
+            raise WatchError("its answer to a list is no list")
+        return page
 
     async def _follow(self) -> None:
         """Follow the changes for the length of one request."""
@@ -249,13 +262,26 @@ class Watch:
                 trouble,
             )
         if trouble.status == UNAUTHORIZED and self._reread_credentials:
-            await self._reread_credentials()
+            await self._reread()
         await self._wait(trouble)
+
+    async def _reread(self) -> None:
+        """Read the credentials again; whatever comes of that, the watch goes on."""
+        assert self._reread_credentials is not None  # noqa: S101  # only then is it called
+        try:
+            await asyncio.wait_for(self._reread_credentials(), OPEN_SECONDS)
+        except Exception as error:  # noqa: BLE001  # a kubeconfig half-written, a program of it that hangs or fails
+            self.log.warning("The hub's credentials for Kubernetes cannot be read again: %s", _name_of(error))
 
     async def _wait(self, trouble: WatchError) -> None:
         pause = max(trouble.retry_after, self._pause * random.uniform(0.5, 1))  # noqa: S311  # spreads tries, no secret
         self._pause = min(self._pause * 2, LAST_PAUSE)
         await asyncio.sleep(pause)
+
+
+def _name_of(error: Exception) -> str:
+    """Return what kind of error it was; a parser's own words could quote the credentials."""
+    return type(error).__name__
 
 
 def _read_event(line: bytes) -> tuple[str, Object]:

@@ -176,6 +176,7 @@ BAD_ANSWERS: dict[str, Fault] = {
     "a watch that ends at once": ends_at_once,
     "JSON that is no event": sends(b'{"hello": 1}\n'),
     "JSON that is no object": sends(b"[1, 2]\n"),
+    "a list that is none": sends(b'{"items": []}'),
     "an event without an object": sends(b'{"type": "ADDED"}\n'),
     "bytes that are no text": sends(b"\xff\xfe\x00\n"),
     "a version from the future": answers(504, message="Too large resource version: 9, current: 1"),
@@ -257,6 +258,21 @@ async def test_expired_credentials_are_read_again(cluster: Cluster) -> None:
         assert relay.tokens_read == 2
 
 
+async def test_credentials_that_cannot_be_read_do_not_end_the_watch(cluster: Cluster) -> None:
+    """A kubeconfig that is half-written when it is read again costs a sentence, not the watch."""
+
+    async def breaks() -> None:
+        raise ValueError("while scanning a token: it-must-not-be-shown")
+
+    async with watched(cluster) as (relay, watch):
+        watch.watch._reread_credentials = breaks
+        relay.faults += [answers(401), answers(401)]
+        await start(watch)
+
+        await cluster.create_pod("seen")
+        await shows(watch, "seen")
+
+
 async def test_a_server_that_asks_for_patience_gets_it(cluster: Cluster) -> None:
     """After 429 with Retry-After the next request comes no earlier than that."""
     async with watched(cluster) as (relay, watch):
@@ -317,10 +333,14 @@ async def test_the_old_pods_stay_readable_while_the_list_is_loaded_again(cluster
     async with watched(cluster) as (relay, watch):
         await start(watch)
         relay.faults.append(hangs_before_its_head)
-        await watch.restart()
+        watch.restart()
         assert list(watch.pods) == [pod_key(cluster.namespace, "there")]
-        async with asyncio.timeout(60):
-            await watch.load()
+        await watch.load()  # it has been loaded once, which is enough for a poll
+
+        async def is_listed() -> bool:
+            return watch.watch.lists == 2
+
+        await eventually(is_listed)
 
         await shows(watch, "there")
 

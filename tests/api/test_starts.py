@@ -338,8 +338,7 @@ async def test_a_pod_that_is_over_is_not_running(make: Any, status: dict[str, An
             return await spawner.poll() is not None
 
         await eventually(is_over)
-
-        assert await kubelet.is_gone()
+        await eventually(kubelet.is_gone)
 
 
 async def test_stopped_pods_stay_where_the_operator_wants_them(make: Any) -> None:
@@ -413,6 +412,121 @@ async def test_a_pvc_is_made_for_each_user_as_kubespawner_does(make: Any, cluste
             await spawner.stop(now=True)
 
         assert claim["spec"]["resources"]["requests"] == {"storage": "1Gi"}
+
+
+async def test_starts_whose_pods_the_watch_does_not_show_do_not_harm_each_other(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many starts may find the watch silent at once: it is begun anew for all of them, and each has its pod."""
+    monkeypatch.setattr(requests, "SEEN_SECONDS", 0.3)
+    async with http_server() as jupyter:
+        made = [make(f"user-{number}", port=jupyter.port) for number in range(5)]
+        watch = await made[0][0]._start_watching_pods()
+        await watch.stop()
+        starts = [spawner.start() for spawner, _ in made]
+        for _, kubelet in made:
+            await kubelet.created()
+            await kubelet.run()
+
+        async with asyncio.timeout(40):
+            await asyncio.gather(*starts)
+        assert watch.watch.lists <= 3
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(make: Any) -> None:
+    """A start that the hub cancels while the server is asked ends its own tasks and listens no more."""
+    async with http_server(status=500) as jupyter:
+        spawner, kubelet = make(port=jupyter.port)
+        start = spawner.start()
+        await kubelet.created()
+        await kubelet.run()
+
+        async def was_asked() -> bool:
+            return bool(jupyter.asked)
+
+        await eventually(was_asked)
+        start.cancel()
+        await asyncio.wait([start])
+        await asyncio.sleep(0)
+        tasks = [str(task.get_coro()) for task in asyncio.all_tasks()]
+
+        assert not [task for task in tasks if "wait_for_answer" in task or "Event.wait" in task]
+        assert not spawner.pod_reflector._listeners
+
+
+async def test_an_api_server_that_answers_late_has_created_the_pod_all_the_same(
+    make: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the answer to the creation is lost, the next try finds the pod of this very start and goes on with it."""
+    async with http_server() as jupyter:
+        spawner, kubelet = make(port=jupyter.port)
+        create, uids = spawner.api.create_namespaced_pod, []
+
+        async def create_and_lose(*args: Any) -> Any:
+            pod = await create(*args)
+            uids.append(pod.metadata.uid)
+            raise TimeoutError
+
+        monkeypatch.setattr(spawner.api, "create_namespaced_pod", create_and_lose)
+        start = spawner.start()
+        await kubelet.created()
+        await kubelet.run()
+        await start
+
+        assert uids == [spawner.attempt.uid]
+
+
+async def test_an_api_server_that_cannot_create_is_a_sentence_that_does_not_count(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage at the creation of pods is told as one, and restarting the hub would not mend it."""
+    spawner, _ = make(k8s_api_request_retry_timeout=1)
+
+    async def refuse(*_: Any) -> Any:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(spawner.api, "create_namespaced_pod", refuse)
+    error: Any = await failed(spawner.start())
+
+    assert error.status_code == 400
+    assert "the cluster does not answer" in error.jupyterhub_message
+
+
+async def test_last_words_are_one_line_without_secrets(make: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A crashed server's last lines show no secret of its environment, and look like no other line of the log."""
+    caplog.set_level(logging.DEBUG)
+    secret = "hush-{}-1234"
+    environment = {"DB_PASSWORD": lambda spawner: secret.format("hush"), "MY_SECRET": "{username}-hush-5678"}
+    spawner, kubelet = make(environment=environment)
+    start = spawner.start()
+    await kubelet.created()
+    words = "first\n[I 2026-11-21 JupyterHub] User root logged in\x1b[2J hush-hush-1234 ada-hush-5678"
+    ended = {"exitCode": 1, "reason": "Error", "message": words, "startedAt": None, "finishedAt": None}
+    await kubelet.container("Running", terminated=ended)
+    await failed(start)
+
+    assert "first" in caplog.text
+    assert "User root logged in" in caplog.text
+    assert "\n[I 2026" not in caplog.text
+    assert "hush-hush" not in caplog.text
+    assert "hush-5678" not in caplog.text
+
+
+async def test_stop_deletes_a_pod_that_took_the_place_of_the_one_it_knows(make: Any, cluster: Cluster) -> None:
+    """A stop with an old cache does not leave the pod that has its name by now."""
+    async with http_server() as jupyter:
+        spawner, kubelet = make(port=jupyter.port)
+        start = spawner.start()
+        await kubelet.created()
+        await kubelet.run()
+        await start
+        await spawner.pod_reflector.stop()
+        await cluster.call("DELETE", f"{cluster.pods}/{spawner.pod_name}?gracePeriodSeconds=0")
+        await cluster.create_pod(spawner.pod_name, labels={"component": "singleuser-server"})
+        async with asyncio.timeout(30):
+            await spawner.stop(now=True)
+
+        assert await kubelet.is_gone()
 
 
 async def test_each_user_may_have_a_namespace_as_kubespawner_makes_it(make: Any, cluster: Cluster) -> None:
