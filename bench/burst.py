@@ -25,7 +25,7 @@ async def measure_burst(place: Place) -> Result:
         row("pod Ready → server shown ready, p95", "p95"),
         row("all ready after", "total"),
         row("longest stall of the loop", "stall"),
-        row("longest stall by its own computing", "own_stall"),
+        row("longest stall, not counting waits for a CPU", "own_stall"),
     ]
     return Result(rows, dict(rounds))
 

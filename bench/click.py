@@ -37,13 +37,20 @@ for name, value in {options!r}.items():
 async def measure_click(place: Place) -> Result:
     """Measure from POST users/NAME/server to the first 200 of user/NAME/api."""
     samples: dict[str, list[float]] = {STOCK: [], JHAWS: []}
+    ready: dict[str, list[float]] = {STOCK: [], JHAWS: []}
     async with contextlib.AsyncExitStack() as stack:
         hubs = {side: await stack.enter_async_context(hub(place, side)) for side in samples}
         for side in samples:
             await click(hubs[side], "warm")
         for number, side in turns(place.settings.starts):
-            samples[side].append(await click(hubs[side], f"click-{number}"))
+            name = f"click-{number}"
+            begun, taken = await click(hubs[side], name)
+            samples[side].append(taken)
+            ready[side].append(await place.moment(place.namespace(f"hub-{side}"), f"jupyter-{name}", "ready") - begun)
     rows = [
+        Row("click → pod Ready, median", "s", percentile(ready[STOCK], 50), percentile(ready[JHAWS], 50)),
+    ]
+    rows += [
         Row(
             f"click → first 200, {name}",
             "s",
@@ -53,7 +60,7 @@ async def measure_click(place: Place) -> Result:
         )
         for name, percent, limit in (("median", 50, 0.8), ("p95", 95, None))
     ]
-    return Result(rows, dict(samples))
+    return Result(rows, {**samples, "ready": ready})
 
 
 @contextlib.asynccontextmanager
@@ -68,8 +75,8 @@ async def hub(place: Place, side: str) -> AsyncIterator[RunningHub]:
         yield running
 
 
-async def click(hub: RunningHub, name: str) -> float:
-    """Start the server of a new user, return the seconds until it answers, and stop it."""
+async def click(hub: RunningHub, name: str) -> tuple[float, float]:
+    """Start the server of a new user, then stop it; return when it was asked for, and the seconds until it answered."""
     await hub.api("POST", f"users/{name}")
     async with aiohttp.ClientSession() as http:
         begun = time.monotonic()
@@ -87,7 +94,7 @@ async def click(hub: RunningHub, name: str) -> float:
         return not (await hub.api("GET", f"users/{name}"))[1].get("servers")
 
     await eventually(is_gone, within=PATIENCE_SECONDS, what=f"the end of {name}'s server")
-    return taken
+    return begun, taken
 
 
 async def answers(http: aiohttp.ClientSession, url: str) -> bool:

@@ -13,7 +13,6 @@ import time
 
 from bench.kubeapi import KubeApi, connect
 from bench.processes import serve
-from bench.servers import give_way
 
 
 async def change_loop(api: KubeApi, namespace: str, *, per_second: float) -> None:
@@ -38,7 +37,6 @@ async def change_loop(api: KubeApi, namespace: str, *, per_second: float) -> Non
 
 async def main(namespace: str, per_second: str) -> None:
     """Change pods until the benchmark ends the process."""
-    give_way(os.getpid())
     async with connect(os.environ["KUBECONFIG"]) as api:
         changes = asyncio.create_task(change_loop(api, namespace, per_second=float(per_second)), name="changes")
         commands = asyncio.create_task(serve({}), name="commands")

@@ -19,7 +19,6 @@ from jhaws.local.api.storage import Storage
 from tests.kube.controlplane import PROGRAMS, ControlPlane
 from tests.kube.programs import find_missing
 
-NICENESS = 10
 KINDS = ("kubernetes", "kubeconfig", "embedded")
 
 
@@ -56,21 +55,11 @@ async def api_server(kind: str, folder: Path) -> AsyncIterator[str]:
             yield str(kubeconfig)
     else:
         async with ControlPlane(folder / "kubernetes") as plane:
-            for pid in plane.pids.values():
-                give_way(pid)
             yield str(plane.kubeconfig)
-
-
-def give_way(pid: int) -> None:
-    """Let a process and all of its threads run after the others: in a cluster the API server has its own machine."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICENESS)
 
 
 async def main(kubeconfig: str) -> None:
     """Run the embedded API server until the benchmark ends the process."""
-    give_way(os.getpid())
     server = ApiServer(Storage())
     await server.start()
     write_kubeconfig(Path(kubeconfig), server.make_kubeconfig())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from typing import Any
 
 import aiohttp
@@ -82,14 +81,14 @@ class RequestingSpawner(WatchingSpawner):
         """
         create = getattr(self.api, f"create_namespaced_{kind}")
         try:
-            created = await asyncio.wait_for(create(self.namespace, manifest), request_timeout)
+            created = await asyncio.wait_for(_send(create, self.namespace, manifest), request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             self._doubt(kind, manifest, str(error) or "no answer", None)
             return ""
         except ApiException as error:
             return await self._refused(kind, manifest, error)
         self._believe()
-        return str(created.metadata.uid)
+        return str(created["metadata"]["uid"])
 
     async def _refused(self, kind: str, manifest: Any, error: ApiException) -> str:
         status = _status_of(error)
@@ -212,9 +211,11 @@ class RequestingSpawner(WatchingSpawner):
         # Only this pod, not one that somebody may have made under its name since.
         delete_options.preconditions = client.V1Preconditions(uid=uid)
         self.log.info("Deleting the pod %s.", self._pod_key)
-        call = functools.partial(self.api.delete_namespaced_pod, pod_name, self.namespace, body=delete_options)
+        if grace_seconds is not None:
+            delete_options.grace_period_seconds = grace_seconds
+        call = _send(self.api.delete_namespaced_pod, pod_name, self.namespace, body=delete_options)
         try:
-            await asyncio.wait_for(call(grace_period_seconds=grace_seconds), request_timeout)
+            await asyncio.wait_for(call, request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
         except ApiException as error:
@@ -233,7 +234,7 @@ class RequestingSpawner(WatchingSpawner):
         """Delete what is left of a pod that has ended, that very pod."""
         metadata = pod["metadata"]
         body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=metadata["uid"]))
-        call = self.api.delete_namespaced_pod(metadata["name"], metadata["namespace"], body=body)
+        call = _send(self.api.delete_namespaced_pod, metadata["name"], metadata["namespace"], body=body)
         try:
             await asyncio.wait_for(call, READ_SECONDS)
         except (TimeoutError, aiohttp.ClientError, OSError, ApiException) as error:
@@ -266,6 +267,24 @@ async def woken_within(event: asyncio.Event, seconds: float) -> bool:
         return False
     event.clear()
     return True
+
+
+async def _send(call: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    """Send a request of the Kubernetes client and return the answer as it came.
+
+    The client would make a model of it, and refuses to where the API server sends what the model does not expect.
+
+    Raises:
+        ApiException: The API server did not do it.
+    """
+    async with await call(*arguments, **options, _preload_content=False) as response:
+        body = await response.read()
+    if response.status >= 400:
+        error = ApiException(status=response.status, reason=response.reason)
+        error.body = body.decode(errors="replace")
+        raise error
+    found: dict[str, Any] = orjson.loads(body)
+    return found
 
 
 def _status_of(error: ApiException) -> dict[str, Any]:

@@ -12,9 +12,7 @@ import contextvars
 from contextvars import ContextVar
 from typing import Any
 
-import aiohttp
 from jupyterhub.utils import make_ssl_context, url_path_join
-from kubernetes_asyncio.client.exceptions import ApiException
 
 from ..errors import ConfigError
 from .attempt import READY, Attempt, StartError
@@ -214,8 +212,9 @@ class WatchedSpawner(RequestingSpawner):
         try:
             async with asyncio.timeout(max(LEAST_MARGIN / 2, min(READ_SECONDS, left - LEAST_MARGIN / 2))):
                 await self.stop(now=True)
-        except (TimeoutError, ApiException, aiohttp.ClientError, OSError) as error:
-            self.log.warning("The pod %s is not deleted yet: %s", self._pod_key, str(error) or "no answer in time")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the reason of the failed start must be told
+            words = scrub(str(error), self.secrets()) or "no answer in time"
+            self.log.warning("The pod %s is not deleted yet: %s", self._pod_key, words)
 
     def _tell(self, error: StartError) -> Exception:
         """Log why a start failed, and return what the hub shall raise."""

@@ -72,7 +72,28 @@ class Kubelet:
         self, reason: str, message: str, *, kind: str = "Warning", count: int = 1, source: str = ""
     ) -> None:
         """Tell something about the pod."""
-        pod = await self.created()
+        event = {
+            "reason": reason,
+            "message": message,
+            "type": kind,
+            "count": count,
+            "firstTimestamp": now(),
+            "lastTimestamp": now(),
+            "source": {"component": source or "kubelet"},
+        }
+        await self.write_event(event, "spec.containers{notebook}")
+
+    async def bind(self, node: str) -> None:
+        """Bind the pod to a node, as the scheduler does."""
+        body = {"metadata": {"name": self.name}, "target": {"apiVersion": "v1", "kind": "Node", "name": node}}
+        code, answer = await self.cluster.call("POST", f"{self.pods}/{self.name}/binding", body)
+        assert code == 201, answer
+
+    async def write_event(self, fields: dict[str, Any], path: str) -> None:
+        """Write an event about the pod, or about the part of it that `path` names."""
+        pod = await self.pod()
+        if pod is None:
+            return  # the spawner may have deleted it, as in life
         event = {
             "metadata": {"name": f"{self.name}.{next(_numbers)}"},
             "involvedObject": {
@@ -81,15 +102,9 @@ class Kubelet:
                 "name": self.name,
                 "namespace": self.namespace,
                 "uid": pod["metadata"]["uid"],
-                "fieldPath": "spec.containers{notebook}",
+                "fieldPath": path,
             },
-            "reason": reason,
-            "message": message,
-            "type": kind,
-            "count": count,
-            "firstTimestamp": now(),
-            "lastTimestamp": now(),
-            "source": {"component": source or "kubelet"},
+            **fields,
         }
         code, answer = await self.cluster.call("POST", f"/api/v1/namespaces/{self.namespace}/events", event)
         assert code == 201, answer

@@ -460,20 +460,21 @@ async def test_an_api_server_that_answers_late_has_created_the_pod_all_the_same(
     """When the answer to the creation is lost, the next try finds the pod of this very start and goes on with it."""
     async with http_server() as jupyter:
         spawner, kubelet = make(port=jupyter.port)
-        create, uids = spawner.api.create_namespaced_pod, []
+        create = spawner.api.create_namespaced_pod
 
-        async def create_and_lose(*args: Any) -> Any:
-            pod = await create(*args)
-            uids.append(pod.metadata.uid)
+        async def create_and_lose(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(spawner.api, "create_namespaced_pod", create)
+            async with await create(*arguments, **options) as answer:
+                await answer.read()
             raise TimeoutError
 
         monkeypatch.setattr(spawner.api, "create_namespaced_pod", create_and_lose)
         start = spawner.start()
-        await kubelet.created()
+        first = await kubelet.created()
         await kubelet.run()
         await start
 
-        assert uids == [spawner.attempt.uid]
+        assert spawner.attempt.uid == first["metadata"]["uid"]
 
 
 async def test_an_api_server_that_cannot_create_is_a_sentence_that_does_not_count(
@@ -482,7 +483,7 @@ async def test_an_api_server_that_cannot_create_is_a_sentence_that_does_not_coun
     """An outage at the creation of pods is told as one, and restarting the hub would not mend it."""
     spawner, _ = make(k8s_api_request_retry_timeout=1)
 
-    async def refuse(*_: Any) -> Any:
+    async def refuse(*_: Any, **__: Any) -> Any:
         raise ConnectionRefusedError(111, "Connection refused")
 
     monkeypatch.setattr(spawner.api, "create_namespaced_pod", refuse)

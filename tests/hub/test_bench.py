@@ -15,11 +15,11 @@ SMALLEST = "--quick --server embedded --starts 1 --burst 2 --bursts 1 --pods 20 
 ROWS = {
     "ready": ["pod Ready → start() goes on, median", "pod Ready → start() goes on, p95"],
     "http": ["HTTP up → server shown ready, median", "HTTP up → server shown ready, p95"],
-    "click": ["click → first 200, median", "click → first 200, p95"],
+    "click": ["click → pod Ready, median", "click → first 200, median", "click → first 200, p95"],
     "crowd": [
         "20 pods: first load",
         "20 pods: longest stall of the loop",
-        "20 pods: longest stall by its own computing",
+        "20 pods: longest stall, not counting waits for a CPU",
         "20 pods: stall of the loop, p99",
         "20 pods: CPU of the watch",
         "20 pods: resident memory of the watch",
@@ -30,7 +30,7 @@ ROWS = {
         "burst of 2 starts: pod Ready → server shown ready, p95",
         "burst of 2 starts: all ready after",
         "burst of 2 starts: longest stall of the loop",
-        "burst of 2 starts: longest stall by its own computing",
+        "burst of 2 starts: longest stall, not counting waits for a CPU",
     ],
     "outage": ["fresh after 1 s of refused connections", "fresh after 1 s of silence (a black hole)"],
 }
