@@ -58,6 +58,7 @@ async def test_a_real_start_finds_the_reason(
     await write(kubelet, pod, events)
     async with asyncio.timeout(20):
         await asyncio.wait([start])
+    assert start.exception() is not None
     told = [record.getMessage() for record in caplog.records if "cannot start" in record.getMessage()]
 
     assert [f"({reason})" in each for each in told] == [True], told

@@ -25,6 +25,16 @@ async def make(cluster: Cluster) -> AsyncIterator[Any]:
         yield function
 
 
+async def running(make: Any, jupyter: Any, **options: Any) -> tuple[Any, Kubelet]:
+    """Start a server and return when it runs."""
+    spawner, kubelet = make(port=jupyter.port, **options)
+    start = spawner.start()
+    await kubelet.created()
+    await kubelet.run()
+    await start
+    return spawner, kubelet
+
+
 async def failed(start: Any) -> web.HTTPError:
     """Wait until a start has failed and return what the hub gets."""
     with pytest.raises(web.HTTPError) as caught:
@@ -77,11 +87,7 @@ async def test_each_stage_of_a_start_is_written_down(make: Any) -> None:
 async def test_stop_returns_when_the_pod_is_gone(make: Any) -> None:
     """After `stop` there is no pod, in the cluster and in the cache."""
     async with http_server() as jupyter:
-        spawner, kubelet = make(port=jupyter.port)
-        start = spawner.start()
-        await kubelet.created()
-        await kubelet.run()
-        await start
+        spawner, kubelet = await running(make, jupyter)
         await spawner.stop(now=True)
 
         assert await kubelet.is_gone()
@@ -141,11 +147,7 @@ async def test_a_deleted_pod_that_the_watch_still_shows_is_read(make: Any, monke
     """When the watch is silent about a deletion, `stop` asks the API server and ends."""
     monkeypatch.setattr(requests, "SEEN_SECONDS", 0.5)
     async with http_server() as jupyter:
-        spawner, kubelet = make(port=jupyter.port)
-        start = spawner.start()
-        await kubelet.created()
-        await kubelet.run()
-        await start
+        spawner, kubelet = await running(make, jupyter)
         await spawner.pod_reflector.stop()
         async with asyncio.timeout(20):
             await spawner.stop(now=True)
@@ -327,11 +329,7 @@ async def test_a_refused_pod_is_a_sentence_without_its_manifest(
 async def test_a_pod_that_is_over_is_not_running(make: Any, status: dict[str, Any]) -> None:
     """Evicted and ended pods, which KubeSpawner may take for running, count as ended and are deleted."""
     async with http_server() as jupyter:
-        spawner, kubelet = make(port=jupyter.port)
-        start = spawner.start()
-        await kubelet.created()
-        await kubelet.run()
-        await start
+        spawner, kubelet = await running(make, jupyter)
         await kubelet.status(containerStatuses=None, **status)
 
         async def is_over() -> bool:
@@ -344,11 +342,7 @@ async def test_a_pod_that_is_over_is_not_running(make: Any, status: dict[str, An
 async def test_stopped_pods_stay_where_the_operator_wants_them(make: Any) -> None:
     """With `delete_stopped_pods` off a pod that ended is left for the operator to look at."""
     async with http_server() as jupyter:
-        spawner, kubelet = make(port=jupyter.port, delete_stopped_pods=False)
-        start = spawner.start()
-        await kubelet.created()
-        await kubelet.run()
-        await start
+        spawner, kubelet = await running(make, jupyter, delete_stopped_pods=False)
         await kubelet.status(phase="Failed", reason="Evicted", containerStatuses=None)
 
         async def is_over() -> bool:
@@ -401,11 +395,7 @@ async def test_a_pvc_is_made_for_each_user_as_kubespawner_does(make: Any, cluste
     """With `storage_pvc_ensure` the PVC is there before the pod, and a second start finds it."""
     async with http_server() as jupyter:
         for _ in range(2):
-            spawner, kubelet = make(port=jupyter.port, storage_pvc_ensure=True, storage_capacity="1Gi")
-            start = spawner.start()
-            await kubelet.created()
-            await kubelet.run()
-            await start
+            spawner, _kubelet = await running(make, jupyter, storage_pvc_ensure=True, storage_capacity="1Gi")
             path = f"/api/v1/namespaces/{cluster.namespace}/persistentvolumeclaims/{spawner.pvc_name}"
             code, claim = await cluster.call("GET", path)
             assert code == 200
@@ -516,11 +506,7 @@ async def test_last_words_are_one_line_without_secrets(make: Any, caplog: pytest
 async def test_stop_deletes_a_pod_that_took_the_place_of_the_one_it_knows(make: Any, cluster: Cluster) -> None:
     """A stop with an old cache does not leave the pod that has its name by now."""
     async with http_server() as jupyter:
-        spawner, kubelet = make(port=jupyter.port)
-        start = spawner.start()
-        await kubelet.created()
-        await kubelet.run()
-        await start
+        spawner, kubelet = await running(make, jupyter)
         await spawner.pod_reflector.stop()
         await cluster.call("DELETE", f"{cluster.pods}/{spawner.pod_name}?gracePeriodSeconds=0")
         await cluster.create_pod(spawner.pod_name, labels={"component": "singleuser-server"})
