@@ -36,21 +36,22 @@ Parts of jhaws are turned off in z2jh's `custom:`, for example `custom: {jhaws: 
 FAILURES_HEAD = """\
 # When a server cannot start
 
-Made from the table in `jhaws.starts` by `python docs/make_reference.py`. The reason in the first column is in the hub's
-log, together with Kubernetes' own words, and in the metric `jhaws_start_stage_seconds` as `outcome`. None of these
-counts towards the hub's `consecutive_failure_limit`; what is not in the table does.
-
-| reason | what happened | what the user reads | what mends it |
-|---|---|---|---|
+Made from the table in `jhaws.starts` by `python docs/make_reference.py`. Each entry has what happened, what the user
+reads, and what mends it. The reason at its head is in the hub's log, together with Kubernetes' own words, and in the
+metric `jhaws_start_failures_total`. None of them counts towards the hub's `consecutive_failure_limit`; what is not in
+the table does.
 """
 
 
 def make_failures() -> str:
     """Return the page of failures as Markdown."""
-    rows = (
-        f"| `{row.reason}` | {row.title} | {row.message.replace('{running}', '')} | {row.mended_by} |" for row in TABLE
-    )
-    return FAILURES_HEAD + "\n".join(rows) + "\n"
+    return FAILURES_HEAD + "".join(make_failure(row) for row in TABLE)
+
+
+def make_failure(row: Any) -> str:
+    """Return one failure's part: what happened, what the user reads, what mends it."""
+    message = row.message.replace("{running}", "")
+    return f"\n**`{row.reason}`** {row.title}.\n\n> {message}\n\n{row.mended_by}\n"
 
 
 def own_options(cls: Any) -> dict[str, Any]:
