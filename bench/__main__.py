@@ -143,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tell(f"bench: {error}")
             return 2
         except (KeyboardInterrupt, asyncio.CancelledError):
+            tell("bench: ended by a signal; of whole scenarios the figures are above, and in the file of --json.")
             return 130
 
 

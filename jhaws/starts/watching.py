@@ -212,6 +212,8 @@ class Watch:
         lines = Lines()
         async with response:
             async for chunk in response.content.iter_any():
+                # What comes now was waited for, or others had their turn a few milliseconds ago.
+                self._turn_at = asyncio.get_running_loop().time()
                 for line in lines.feed(chunk):
                     yield _read_event(line)
                     await self._give_turn()
