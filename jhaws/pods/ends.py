@@ -21,9 +21,18 @@ def restarts_of(pod: Mapping[str, Any]) -> tuple[int, str]:
     Returns:
         A count and words such as "exit status 137, OOMKilled"; (0, "") where nothing was restarted or known.
     """
+    server = status_of_server(pod)
+    if not server.get("restartCount"):
+        return 0, ""
+    ended = (server.get("lastState") or {}).get("terminated") or {}
+    words = [f"exit status {ended.get('exitCode', 'unknown')}", ended.get("reason") or ""]
+    return server["restartCount"], ", ".join(filter(None, words))
+
+
+def status_of_server(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the v1 ContainerStatus of the server's container, {} where it has none yet."""
     for container in (pod.get("status") or {}).get("containerStatuses") or []:
-        if container.get("name") == SERVER_CONTAINER and container.get("restartCount"):
-            ended = (container.get("lastState") or {}).get("terminated") or {}
-            words = [f"exit status {ended.get('exitCode', 'unknown')}", ended.get("reason") or ""]
-            return container["restartCount"], ", ".join(filter(None, words))
-    return 0, ""
+        if container.get("name") == SERVER_CONTAINER:
+            found: Mapping[str, Any] = container
+            return found
+    return {}

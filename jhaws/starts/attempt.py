@@ -40,8 +40,6 @@ class Attempt:
         deadline: When it gives up by itself, a little before the hub would, on the same clock.
         profile: Slug of the chosen profile, "" where there are none.
         nodegroup: Name of the nodegroup, "" where there are none.
-        namespace: Of the pod, "" until it is created.
-        pod_name: Of the pod, "" until it is created.
         uid: Of the pod, "" until it is created.
         mark: In an annotation of its pod, by which it knows the pod as its own.
         secrets: Values of the server's environment that must never be shown.
@@ -62,8 +60,6 @@ class Attempt:
     deadline: float
     profile: str = ""
     nodegroup: str = ""
-    namespace: str = ""
-    pod_name: str = ""
     uid: str = ""
     mark: str = field(default_factory=lambda: token_hex(8))
     secrets: tuple[str, ...] = ()

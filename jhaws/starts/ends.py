@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..pods.ends import SERVER_CONTAINER
+from ..pods.ends import status_of_server
 
 # How long a pod may take to go after its time is over; its node is lost when it takes longer.
 OVERDUE = timedelta(seconds=60)
@@ -33,10 +33,7 @@ def has_ended(pod: Mapping[str, Any] | None, *, now: datetime) -> bool:
 
 def terminated_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return how the server's container ended, {} while it has not."""
-    for container in (pod.get("status") or {}).get("containerStatuses") or []:
-        if container.get("name") == SERVER_CONTAINER:
-            return (container.get("state") or {}).get("terminated") or {}
-    return {}
+    return (status_of_server(pod).get("state") or {}).get("terminated") or {}
 
 
 def exit_status(pod: Mapping[str, Any] | None) -> int:

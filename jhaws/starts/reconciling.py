@@ -13,18 +13,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import orjson
 from jupyterhub import orm
-from kubernetes_asyncio import client
-from kubernetes_asyncio.client.exceptions import ApiException
 from sqlalchemy.exc import SQLAlchemyError
 
 from .adopting import NotAdoptedError, adopt
 from .ends import aware_now
 from .podwatch import PodWatch
 from .reconcile import Action, Plan, Rules, Server, UnknownPods, Verb, plan
-from .watchers import READ_SECONDS
+from .requests import delete_that_pod
 
 LOOK_SECONDS = 0.5  # between two looks at whether the hub has started
 TURN_USERS = 100  # looked at before others get their turn: a few milliseconds
@@ -167,18 +164,8 @@ class Reconciler:
 
     async def _delete(self, spawner: Any, action: Action) -> None:
         """Delete a pod, unless another has its name by now."""
-        namespace, name = action.key.split("/")
-        options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=action.uid))
-        call = spawner.api.delete_namespaced_pod(
-            name, namespace, body=options, grace_period_seconds=spawner.delete_grace_period
-        )
-        try:
-            await asyncio.wait_for(call, READ_SECONDS)
-        except ApiException as error:
-            if error.status not in (404, 409):
-                self.log.warning("The pod %s is not deleted: %s %s", action.key, error.status, error.reason)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self.log.warning("The pod %s is not deleted yet: %s", action.key, str(error) or "no answer in time")
+        grace = spawner.delete_grace_period
+        await delete_that_pod(spawner.api, action.key, action.uid, grace_seconds=grace, log=self.log)
 
     async def _adopt(self, action: Action) -> None:
         try:

@@ -39,7 +39,6 @@ class RequestingSpawner(WatchingSpawner):
         """Create the pod and return once the watch shows it; False asks KubeSpawner to try again."""
         attempt = self.attempt
         assert attempt is not None  # noqa: S101  # only `_start` comes here
-        attempt.namespace, attempt.pod_name = self.namespace, self.pod_name
         attempt.secrets = secrets_of(
             environment_of(self.api.api_client.sanitize_for_serialization(pod)), *self.secrets()
         )
@@ -81,7 +80,7 @@ class RequestingSpawner(WatchingSpawner):
         """
         create = getattr(self.api, f"create_namespaced_{kind}")
         try:
-            created = await asyncio.wait_for(_send(create, self.namespace, manifest), request_timeout)
+            created = await asyncio.wait_for(send(create, self.namespace, manifest), request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             self._doubt(kind, manifest, str(error) or "no answer", None)
             return ""
@@ -157,7 +156,7 @@ class RequestingSpawner(WatchingSpawner):
     async def _exists(self, kind: str, name: str) -> bool:
         read = getattr(self.api, f"read_namespaced_{kind}")
         with contextlib.suppress(ApiException, TimeoutError, aiohttp.ClientError, OSError):
-            await asyncio.wait_for(read(name, self.namespace), READ_SECONDS)
+            await asyncio.wait_for(send(read, name, self.namespace), READ_SECONDS)
             return True
         return False
 
@@ -213,7 +212,7 @@ class RequestingSpawner(WatchingSpawner):
         self.log.info("Deleting the pod %s.", self._pod_key)
         if grace_seconds is not None:
             delete_options.grace_period_seconds = grace_seconds
-        call = _send(self.api.delete_namespaced_pod, pod_name, self.namespace, body=delete_options)
+        call = send(self.api.delete_namespaced_pod, pod_name, self.namespace, body=delete_options)
         try:
             await asyncio.wait_for(call, request_timeout)
         except (TimeoutError, aiohttp.ClientError, OSError):
@@ -229,18 +228,6 @@ class RequestingSpawner(WatchingSpawner):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wait_until_gone(uid, patience=patience), patience + GOING_SECONDS)
         return True
-
-    async def _delete_ended_pod(self, pod: Any) -> None:
-        """Delete what is left of a pod that has ended, that very pod."""
-        metadata = pod["metadata"]
-        body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=metadata["uid"]))
-        call = _send(self.api.delete_namespaced_pod, metadata["name"], metadata["namespace"], body=body)
-        try:
-            await asyncio.wait_for(call, READ_SECONDS)
-        except (TimeoutError, aiohttp.ClientError, OSError, ApiException) as error:
-            if getattr(error, "status", None) not in (404, 409):
-                words = getattr(error, "reason", None) or str(error) or "no answer"
-                self.log.warning("The pod %s has ended and is not deleted: %s", metadata["name"], words)
 
     async def _wait_until_gone(self, uid: str, *, patience: float) -> None:
         """Return once the watch shows that a pod is gone; where it does not, ask the API server."""
@@ -269,7 +256,29 @@ async def woken_within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def _send(call: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+async def delete_that_pod(api: Any, key: str, uid: str, *, grace_seconds: int | None, log: Any) -> None:
+    """Delete a pod without waiting for its end, unless another has its name by now; a failure is a sentence in `log`.
+
+    Args:
+        api: The Kubernetes client of the core group.
+        key: `namespace/name`.
+        uid: Of the pod that is meant.
+        grace_seconds: That its processes have to end, None for what the pod says.
+        log: Logger for what an operator should know.
+    """
+    namespace, name = key.split("/")
+    preconditions = client.V1Preconditions(uid=uid)
+    body = client.V1DeleteOptions(grace_period_seconds=grace_seconds, preconditions=preconditions)
+    try:
+        await asyncio.wait_for(send(api.delete_namespaced_pod, name, namespace, body=body), READ_SECONDS)
+    except ApiException as error:
+        if error.status not in (404, 409):
+            log.warning("The pod %s is not deleted: %s %s", key, error.status, error.reason)
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        log.warning("The pod %s is not deleted yet: %s", key, str(error) or "no answer in time")
+
+
+async def send(call: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
     """Send a request of the Kubernetes client and return the answer as it came.
 
     The client would make a model of it, and refuses to where the API server sends what the model does not expect.

@@ -18,9 +18,9 @@ from ..errors import ConfigError
 from .attempt import READY, Attempt, StartError
 from .ends import aware_now, exit_status, has_ended
 from .failures import Failure, Surroundings, explain_end, find_failure, too_long
-from .podwatch import PodWatch
+from .podwatch import PodWatch, key_of
 from .probing import wait_for_answer
-from .requests import RequestingSpawner, woken_within
+from .requests import RequestingSpawner, delete_that_pod, woken_within
 from .scrubbing import scrub
 from .stages import Stage, stage_of, words_of
 from .telling import fail_future, refusal_of
@@ -257,7 +257,8 @@ class WatchedSpawner(RequestingSpawner):
             self.log.warning("The server of %s ended (%s): %s", self._log_name, self.ended.reason, detail)
             fail_future(self, self.ended)
         if self.delete_stopped_pods and pod is not None and has_ended(pod, now=aware_now()) and self._deleting is None:
-            self._deleting = asyncio.get_running_loop().create_task(self._delete_ended_pod(pod))
+            deletion = delete_that_pod(self.api, key_of(pod), pod["metadata"]["uid"], grace_seconds=0, log=self.log)
+            self._deleting = asyncio.get_running_loop().create_task(deletion)
 
     def start_polling(self) -> None:
         """Poll periodically, as JupyterHub does, and whenever the watch shows that the pod has ended."""

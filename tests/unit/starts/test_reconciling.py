@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
@@ -47,11 +48,18 @@ class Calls:
     def __init__(self, error: Exception | None = None) -> None:
         self.count, self.error = 0, error
 
-    async def delete_namespaced_pod(self, *args: Any, **options: Any) -> None:
-        """Count, and raise."""
+    status = 200
+
+    async def delete_namespaced_pod(self, *args: Any, **options: Any) -> Any:
+        """Count, and raise or give an answer."""
         self.count += 1
         if self.error:
             raise self.error
+        return contextlib.nullcontext(self)
+
+    async def read(self) -> bytes:
+        """Give the answer's body."""
+        return b"{}"
 
 
 @pytest.mark.parametrize(
