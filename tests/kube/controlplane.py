@@ -37,17 +37,18 @@ class ControlPlane:
     Args:
         folder: For keys, logs and data; must be new or empty.
         apiserver_flags: More flags for kube-apiserver.
+        niceness: Of its programs; above 0, others get the CPU first.
 
     Attributes:
         kubeconfig: The file for an admin, who may do everything.
         url: Where the API server listens; the same for as long as this control plane is there.
     """
 
-    def __init__(self, folder: Path, *, apiserver_flags: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, apiserver_flags: Sequence[str] = (), niceness: int = 0) -> None:
         self._folder = folder.absolute()
         self.kubeconfig = self._folder / "admin.kubeconfig"
         self.url = ""
-        self._programs = {name: Program(name, self._folder) for name in PROGRAMS}
+        self._programs = {name: Program(name, self._folder, niceness=niceness) for name in PROGRAMS}
         self._apiserver = self._programs["kube-apiserver"]
         self._more_flags = tuple(apiserver_flags)
         self._ports: list[int] = []

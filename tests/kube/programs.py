@@ -40,12 +40,14 @@ class Program:
     Args:
         name: Its file in `bin`.
         folder: Where its log goes, and where it runs.
+        niceness: Above 0, others get the CPU first.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, niceness: int = 0) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._folder = folder
+        self._niceness = niceness
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -66,7 +68,7 @@ class Program:
                 stderr=log,
                 # Ctrl-C is for us.
                 start_new_session=True,
-                preexec_fn=partial(_end_with, os.getpid()),
+                preexec_fn=partial(_prepare, os.getpid(), self._niceness),
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -121,8 +123,9 @@ def find_ports(count: int) -> list[int]:
     raise KubeError(f"There are no {count} free TCP ports from {PORTS.start} to {PORTS.stop - 1}: end what uses them.")
 
 
-def _end_with(parent: int) -> None:
-    """Run in the new process: have the kernel kill it when the parent's thread ends."""
+def _prepare(parent: int, niceness: int) -> None:
+    """Run in the new process: be nice, and have the kernel kill it when the parent's thread ends."""
+    os.nice(niceness)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         # It ended before the kernel knew.
