@@ -18,7 +18,8 @@ import aiohttp
 from bench.figures import percentile
 from bench.report import Result, Row
 from bench.sides import JHAWS, SPAWNERS, STOCK, Place, turns
-from tests.hub.hubs import RunningHub, eventually, running_hub
+from tests.hub.hubs import RunningHub, running_hub
+from tests.hubclient import eventually
 
 LOOK_SECONDS = 0.02
 DELAY = "0.4-0.8"  # seconds from a pod's creation to its processes' start

@@ -16,8 +16,9 @@ import aiohttp
 from jhaws.local.api.resources import PODS, PRIORITYCLASSES
 from jhaws.local.cluster import LocalCluster, LocalSettings
 from jhaws.local.scheduling.nodes import LocalNodegroup
+from tests.hubclient import Session, eventually
 
-from .hubs import RunningHub, Session, eventually, read_json, running_hub
+from .hubs import RunningHub, running_hub
 
 ADMIN_PASSWORD = "correct-horse-battery-staple-admin"
 USER_PASSWORD = "shared-by-the-class"
@@ -50,8 +51,7 @@ class Place:
 
     async def add_user(self, name: str) -> None:
         """Add a user, as the admin does in the panel."""
-        status, answer = await self.hub.api("POST", f"users/{name}")
-        assert status in (201, 409), answer
+        await self.hub.add_user(name)
 
     async def start_server(self, name: str, *, options: dict[str, Any] | None = None, within: float = 90) -> None:
         """Start a user's server and wait until the hub calls it ready."""
@@ -76,9 +76,7 @@ class Place:
 
     async def server(self, name: str) -> dict[str, Any] | None:
         """Return the hub's model of the user's default server, None where it has none."""
-        _, user = await self.hub.api("GET", f"users/{name}")
-        found: dict[str, Any] | None = user.get("servers", {}).get("")
-        return found
+        return await self.hub.server(name)
 
     def pod(self, name: str) -> dict[str, Any] | None:
         """Return the pod of a user's server, None where there is none."""
@@ -89,8 +87,7 @@ class Place:
 
     async def token(self, name: str) -> str:
         """Return a new token of the user's own."""
-        _, answer = await self.hub.api("POST", f"users/{name}/tokens", {"note": "test"})
-        return str(answer["token"])
+        return await self.hub.token(name)
 
     async def progress(self, name: str) -> AsyncIterator[dict[str, Any]]:
         """Give the events of a start, as the waiting page gets them."""
@@ -104,10 +101,7 @@ class Place:
 
     async def contents(self, name: str, path: str = "", *, token: str = "") -> tuple[int, Any]:
         """Ask a user's server for a folder or a file, through the proxy as a browser does."""
-        url = f"{self.hub.url}user/{name}/api/contents/{path}"
-        headers = {"Authorization": f"token {token or await self.token(name)}"}
-        async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as response:
-            return response.status, await read_json(response)
+        return await self.hub.contents(name, path, token=token)
 
     async def admin(self) -> Session:
         """Log in as the admin."""

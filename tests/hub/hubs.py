@@ -15,12 +15,13 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import aiohttp
+
+from tests.hubclient import HubClient, eventually
 
 START_SECONDS = 60  # a hub on a busy two-core machine takes 3-10 s
 
@@ -74,70 +75,8 @@ def free_ports(count: int) -> list[int]:
     raise AssertionError(f"no {count} free ports from {first} on")
 
 
-async def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "the condition") -> Any:
-    """Return the first true result of `check()`, asked again until `within` seconds are over.
-
-    Args:
-        check: Function or coroutine function without arguments.
-        within: Seconds until the test fails.
-        what: What is waited for; shown when it fails.
-    """
-    deadline = asyncio.get_running_loop().time() + within
-    while True:
-        result = check()
-        if asyncio.iscoroutine(result):
-            result = await result
-        if result:
-            return result
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"{what} did not come true within {within} s; last: {result!r}")
-        await asyncio.sleep(0.1)
-
-
 @dataclass
-class Session:
-    """One browser: its cookies, and the answer to its login."""
-
-    hub: RunningHub
-    http: aiohttp.ClientSession
-    status: int = 0
-    location: str = ""
-    text: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """True when the login was accepted."""
-        return self.status == 302
-
-    @property
-    def xsrf(self) -> str:
-        """The newest `_xsrf` cookie that the hub has set."""
-        found = [morsel.value for morsel in self.http.cookie_jar if morsel.key == "_xsrf"]
-        return found[-1] if found else ""
-
-    async def get(self, path: str, **options: Any) -> tuple[int, str]:
-        """GET a path below the hub's base URL and return status and text."""
-        async with self.http.get(self.hub.url + path.lstrip("/"), **options) as response:
-            return response.status, await response.text()
-
-    async def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Call the hub's REST API as this browser does: with its cookies and its XSRF token."""
-        url = f"{self.hub.url}hub/api/{path.lstrip('/')}"
-        headers = {"X-XSRFToken": self.xsrf, "Content-Type": "application/json"}
-        async with self.http.request(method, url, json=body, headers=headers) as response:
-            return response.status, await read_json(response)
-
-
-async def read_json(response: aiohttp.ClientResponse) -> Any:
-    """Return the JSON of a response, or its text where it has none."""
-    try:
-        return await response.json(content_type=None)
-    except ValueError:
-        return await response.text()
-
-
-@dataclass
-class RunningHub:
+class RunningHub(HubClient):
     """A hub process, where to reach it and how to end it."""
 
     state: Path
@@ -145,16 +84,13 @@ class RunningHub:
     hub_port: int
     proxy_port: int
     base_url: str = "/"
-    admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    admin_token: str = field(default_factory=lambda: secrets.token_hex(16), kw_only=True)
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
-    sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     left_behind: list[tuple[int, str]] = field(default_factory=list)
 
-    @property
-    def url(self) -> str:
-        """The public URL, with a slash at its end."""
-        return f"http://127.0.0.1:{self.port}{self.base_url}"
+    def __post_init__(self) -> None:
+        self.url = f"http://127.0.0.1:{self.port}{self.base_url}"
 
     def log(self) -> str:
         """Everything that the hub, its proxy and its services have written so far."""
@@ -227,8 +163,7 @@ class RunningHub:
 
     async def stop(self) -> None:
         """End the hub and whatever it started."""
-        for session in self.sessions:
-            await session.close()
+        await self.close()
         if self.process is None:
             return
         if self.process.returncode is None:
@@ -247,29 +182,6 @@ class RunningHub:
             if b"configurable-http-proxy" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return [(pid, process_stat(pid)[1])]
         return []
-
-    async def api(self, method: str, path: str, body: Any = None, *, token: str = "") -> tuple[int, Any]:
-        """Call the hub's REST API with a token (default: an administrator's) and return status and JSON."""
-        url = f"{self.url}hub/api/{path.lstrip('/')}"
-        headers = {"Authorization": f"token {token or self.admin_token}"}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.request(method, url, json=body, headers=headers) as response,
-        ):
-            return response.status, await read_json(response)
-
-    async def login(self, name: str, password: str) -> Session:
-        """Log in through the login form, as a browser does; look at the session's `ok`."""
-        http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False))
-        self.sessions.append(http)
-        session = Session(self, http)
-        await session.get("hub/login")
-        form = {"username": name, "password": password, "_xsrf": session.xsrf}
-        async with http.post(f"{self.url}hub/login", data=form, allow_redirects=False) as response:
-            session.status = response.status
-            session.location = response.headers.get("Location", "")
-            session.text = await response.text()
-        return session
 
 
 def descendants(pid: int) -> list[tuple[int, str]]:

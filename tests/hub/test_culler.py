@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.hub.hubs import JHAWS_PRESET, RunningHub, eventually, running_hub
+from tests.hub.hubs import JHAWS_PRESET, RunningHub, running_hub
+from tests.hubclient import eventually
 
 # The culler never talks to a server, so one that only answers will do, and it starts ten times as fast.
 SERVER = """

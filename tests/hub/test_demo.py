@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from .hubs import RunningHub, Session, descendants, eventually, kill_processes, process_stat
+from tests.hubclient import Session, eventually
+
+from .hubs import RunningHub, descendants, kill_processes, process_stat
 
 STOP_SECONDS = 30  # two to four on an idle machine
 READY = "Ctrl-C stops it all."

@@ -4,9 +4,9 @@ import pytest
 
 from jhaws.local.api.resources import PODS
 from jhaws.local.scheduling.nodes import LocalNodegroup
+from tests.hubclient import eventually
 
 from .clusters import Place, hub_on_cluster
-from .hubs import eventually
 
 CULL = """
 c.JhawsCuller.timeout = 4

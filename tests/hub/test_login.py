@@ -10,7 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from .hubs import RunningHub, read_json, running_hub
+from tests.hubclient import read_json
+
+from .hubs import RunningHub, running_hub
 
 USER = "shared-password"
 ADMIN = "the-admins-own-password-of-40-characters"

@@ -24,7 +24,7 @@ from kubernetes_asyncio import client, config
 from jhaws.local.api.apiserver import ApiServer, write_kubeconfig
 from jhaws.local.api.storage import Storage
 from jhaws.local.scheduling.scheduler import Scheduler
-from tests.hub.hubs import eventually
+from tests.hubclient import eventually
 
 NODEGROUPS = {
     "jhusers": {

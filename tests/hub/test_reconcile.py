@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from jhaws.local.api.resources import PODS
 from jhaws.names import DATABASE_LABEL, HUB_LABEL, hub_id
+from tests.hubclient import eventually
 
 from .clusters import PRESET, Place, hub_on_cluster
-from .hubs import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 

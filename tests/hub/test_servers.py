@@ -6,14 +6,13 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from jhaws.local.api.resources import PODS
+from tests.hubclient import eventually
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster, make_course
-from .hubs import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -208,28 +207,7 @@ async def test_a_cell_runs_in_the_users_home(place: Place) -> None:
     await place.add_user("ada")
     if not await place.is_ready("ada"):
         await place.start_server("ada")
-    outputs = await run_cell(place, "ada", "import os; print(os.environ['JUPYTERHUB_USER'], os.listdir())")
+    outputs = await place.hub.run_cell("ada", "import os; print(os.environ['JUPYTERHUB_USER'], os.listdir())")
 
     assert outputs.startswith("ada ")
     assert "course" in outputs
-
-
-async def run_cell(place: Place, name: str, code: str) -> str:
-    """Start a kernel on a user's server, run `code` in it and return what it prints."""
-    url = f"{place.hub.url}user/{name}/api/kernels"
-    headers = {"Authorization": f"token {await place.token(name)}"}
-    async with aiohttp.ClientSession(headers=headers) as http:
-        async with http.post(url, json={}) as response:
-            kernel = (await response.json())["id"]
-        async with http.ws_connect(f"{url}/{kernel}/channels") as socket:
-            header = {"msg_id": "1", "msg_type": "execute_request", "session": "s", "username": name, "version": "5.3"}
-            content = {"code": code, "silent": False}
-            await socket.send_json(
-                {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-            )
-            async with asyncio.timeout(60):
-                async for message in socket:
-                    reply = message.json()
-                    if reply["msg_type"] in ("stream", "error") and reply["parent_header"].get("msg_id") == "1":
-                        return str(reply["content"].get("text", reply["content"]))
-    raise AssertionError("the kernel closed its socket")

@@ -11,9 +11,10 @@ import pytest_asyncio
 from bench.relay import relay
 from jhaws.local.api.resources import PODS
 from jhaws.local.cluster import LocalCluster, LocalSettings
+from tests.hubclient import eventually
 
 from .clusters import ADMIN_PASSWORD, PRESET, USER_PASSWORD, USERS, Place, hub_on_cluster
-from .hubs import eventually, running_hub
+from .hubs import running_hub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,9 +1,9 @@
 """Homes without an NFS server: what z2jh and KubeSpawner set up stays as it is."""
 
 from jhaws.local.api.resources import PODS, PVCS, STORAGECLASSES
+from tests.hubclient import eventually
 
 from .clusters import Place, hub_on_cluster
-from .hubs import eventually
 
 # What z2jh sets for `singleuser.storage.type: dynamic`, its default.
 PVC_PER_USER = """

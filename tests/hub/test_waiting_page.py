@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 
 from jhaws.local.scheduling.nodes import LocalNodegroup
+from tests.hubclient import eventually
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster
-from .hubs import eventually
 from .test_browser import ARGUMENTS, CHROMIUM, log_in, picture
 from .test_servers import container_pid
 
