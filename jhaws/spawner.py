@@ -9,6 +9,7 @@ the hub learns of it, is in `jhaws.starts`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Enum, Float, List, TraitType, Unicode, Union, validate
@@ -19,7 +20,7 @@ from .options import configured_value
 from .pods import ends, gitpuller, homes, iam, merging, nodegroups, profiles
 from .pods.nodegroups import Nodegroup
 from .starts.attempt import StartError
-from .starts.failures import Failure
+from .starts.failures import Failure, Surroundings
 from .starts.reconcile import UnknownPods
 from .starts.reporting import ReportingSpawner
 from .starts.resuming import ResumingSpawner
@@ -310,6 +311,9 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         if row.role:
             return self._expand_user_properties(row.role), ""
         return "", iam.check_service_account(self._expand_user_properties(row.service_account))
+
+    def _surroundings(self) -> Surroundings:
+        return replace(super()._surroundings(), nfs_server=self.nfs_server)
 
     def _storage(self, member_of: frozenset[str]) -> homes.Storage | None:
         if not self.nfs_server:

@@ -20,7 +20,7 @@ from jupyterhub.objects import Server
 from jupyterhub.utils import url_escape_path, url_path_join
 
 from ..pods.ends import SERVER_CONTAINER
-from .probing import wait_for_answer
+from .probing import port_of, wait_for_answer
 from .reconcile import Action
 
 ANSWER_SECONDS = 10.0  # a server that runs answers at once
@@ -71,8 +71,7 @@ async def _adopt(app: Any, spawner: Any, action: Action) -> None:
     # From here on nothing waits.
     if spawner.active or user.spawners.get(spawner.name) is not spawner:
         raise NotAdoptedError("its user has started a server in the meantime")
-    port = url.port or (443 if url.scheme == "https" else 80)
-    server = orm.Server(proto=url.scheme, ip=url.hostname, port=port, base_url=base_url)
+    server = orm.Server(proto=url.scheme, ip=url.hostname, port=port_of(url), base_url=base_url)
     _put_into_database(app, spawner, server, token=token, scopes=scopes)
     spawner.add_poll_callback(_on_end, app, user, spawner.name)
     spawner.start_polling()

@@ -60,7 +60,7 @@ def describe(signs: Signs, event: Event) -> str:
     known = (
         around.pvc_name and f"PVC {around.pvc_name}",
         around.service_account and f"ServiceAccount {around.service_account}",
-        around.home_is_nfs and f"home on NFS server {around.nfs_server}",
+        around.nfs_server and f"home on NFS server {around.nfs_server}",
     )
     listed = ", ".join(each for each in known if each)
     return f"Pod {signs.name}{f' ({listed})' if listed else ''}: {event.reason}, tries {event.count}: {event.message}"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from urllib.parse import ParseResult
 
 import aiohttp
 
 PAUSE_SECONDS = 0.05  # between two tries
 CONNECT_SECONDS = 1.0  # a packet that was lost is sent again after one second by TCP; a new try is not slower
 ANSWER_SECONDS = 10.0  # a server that has just started on a busy node is given this long for its first answer
+
+
+def port_of(url: ParseResult) -> int:
+    """Return the port of a server's URL; one that an operator's hook made may leave it out."""
+    return url.port or (443 if url.scheme == "https" else 80)
 
 
 async def wait_for_answer(url: str, *, ssl_context: ssl.SSLContext | None = None) -> None:

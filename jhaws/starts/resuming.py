@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from .ends import aware_now, has_ended
+from .probing import port_of
 from .requests import woken_within
 from .spawning import LOOK_AGAIN_SECONDS, WatchedSpawner, runs
 
@@ -29,7 +30,7 @@ class ResumingSpawner(WatchedSpawner):
             if pod := await self._wait_for_old_start():
                 url = urlparse(self._get_pod_url(pod))
                 self.server.proto, self.server.ip = url.scheme, url.hostname
-                self.server.port = url.port or (443 if url.scheme == "https" else 80)
+                self.server.port = port_of(url)
         except Exception as error:  # noqa: BLE001  # an operator's hook may raise anything
             self.log.error("Where the server of %s is cannot be told: %s", self._log_name, error)
         return self.server.url

@@ -54,8 +54,7 @@ class Surroundings:
             is coming already: cluster-autoscaler says nothing about pods that will fit on it.
         pvc_name: The user's PVC, "" for none.
         service_account: The pod's ServiceAccount, "" for the default one.
-        home_is_nfs: Whether the home comes from `nfs_server`.
-        nfs_server: As configured, "" for none.
+        nfs_server: Where the home is, "" where it is in no NFS.
     """
 
     waited_seconds: float = 0.0
@@ -64,7 +63,6 @@ class Surroundings:
     scaler_seen: bool = False
     pvc_name: str = ""
     service_account: str = ""
-    home_is_nfs: bool = False
     nfs_server: str = ""
 
 

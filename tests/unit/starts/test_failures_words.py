@@ -286,7 +286,7 @@ def test_words_of_a_container_that_cannot_be_made(reason: str, state: str, words
 
 def test_the_admin_reads_what_the_home_is() -> None:
     """The detail of a volume's failure names PVC, ServiceAccount and NFS server where the hub knows them."""
-    around = Surroundings(20, pvc_name="claim-ada", service_account="staff", home_is_nfs=True, nfs_server="drive")
+    around = Surroundings(20, pvc_name="claim-ada", service_account="staff", nfs_server="drive")
     known = find_failure(mounting(), [event("FailedMount", NFS_MOUNT + "Connection timed out")], around)
     unknown = find_failure(mounting(), [event("FailedMount", NFS_MOUNT + "Connection timed out")], EARLY)
     claim = find_failure(unplaced(NODES + 'persistentvolumeclaim "claim-ada" not found.'), [], around)
