@@ -19,6 +19,7 @@ from .names import DATABASE_LABEL, HUB_LABEL, folder_path
 from .options import configured_value
 from .pods import ends, gitpuller, homes, iam, merging, nodegroups, profiles
 from .pods.nodegroups import Nodegroup
+from .starts.addresses import resolve_service
 from .starts.attempt import StartError
 from .starts.failures import Failure, Surroundings
 from .starts.reconcile import UnknownPods
@@ -42,13 +43,15 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         "",
         config=True,
         help="""
-        The NFS server that has the homes and shares: a host name, an address, or an EFS file system's name.
+        The NFS server that has the homes and shares: a Kubernetes Service, a host, or an EFS file system's name.
 
         Empty (the default) leaves the storage that z2jh or KubeSpawner sets up: a PVC per user. When set, homes come
         from here; KubeSpawner then makes no PVC, and a volume that z2jh mounts at `home_mount` gives way.
-        Kubernetes' nodes mount it, so it must be a name that they can resolve.
+        Kubernetes' nodes mount it, so it must be a name that they can resolve. The one exception are Services, which
+        no node knows: for a name without a dot, such as `drive`, or with `.svc` as in `drive.hubs.svc`, the hub puts
+        the Service's address into the pod.
 
-        Example: "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com".
+        Examples: "drive", "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com".
         """,
     )
 
@@ -213,6 +216,7 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
     hub_id: ClassVar[str] = ""
     database_id: ClassVar[Any] = staticmethod(lambda: "")
 
+    _nfs_address: str = ""  # what this start found for nfs_server
     _told_of: tuple[str, int] | None = None  # the pod and its count of restarts that were last told of
 
     def _read(self, option: str) -> Any:
@@ -266,6 +270,7 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         Raises:
             ConfigError: The options and this user's choice do not go together.
         """
+        self._nfs_address = await resolve_service(self.nfs_server) if self.nfs_server else ""
         pod = await super().get_pod_manifest()
         merging.merge_parts(pod, self.make_parts(pod))
         if self.nfs_server and self.pvc_name in merging.claims_of(pod):
@@ -319,7 +324,7 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         if not self.nfs_server:
             return None
         return homes.Storage(
-            server=self.nfs_server,
+            server=self._nfs_address or self.nfs_server,
             path=self.nfs_path,
             homes=homes.homes_folder(self.nfs_home),
             home=folder_path(self._expand_user_properties(self.nfs_home)),
