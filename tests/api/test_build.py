@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kube.controlplane import PROGRAMS
+from tests.kube.node import NODE_PROGRAMS
 
 KUBE = Path(__file__).parents[1] / "kube"
 
@@ -116,4 +117,4 @@ def test_all_parts_of_kubernetes_are_of_one_release() -> None:
 
     assert {(name == source, version) for name, source, version in parts} == {(True, release)}
     built = {*re.findall(r"k8s.io/kubernetes/cmd/(\S+)", modules["kubernetes"]), *(modules.keys() - {"kubernetes"})}
-    assert built >= {*PROGRAMS, "kubectl"}
+    assert built >= {*PROGRAMS, *NODE_PROGRAMS, "coredns"}

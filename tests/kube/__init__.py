@@ -1,1 +1,4 @@
-"""A real Kubernetes for tests and benchmarks: `make kube` builds it, `controlplane` runs it, `sharing` shares it."""
+"""A real Kubernetes for tests and benchmarks, which `make kube` builds.
+
+`controlplane` runs one without nodes, `sharing` shares it; `node` runs one that runs pods.
+"""

@@ -44,10 +44,10 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    def sign_server(self, name: str) -> Pair:
-        """Make the certificate of a server on this machine."""
+    def sign_server(self, name: str, address: str) -> Pair:
+        """Make the certificate of a server on this machine, and at an address."""
         names: list[x509.GeneralName] = [x509.DNSName(each) for each in SERVER_NAMES]
-        names += [x509.IPAddress(ipaddress.ip_address(each)) for each in SERVER_ADDRESSES]
+        names += [x509.IPAddress(ipaddress.ip_address(each)) for each in (*SERVER_ADDRESSES, address)]
         return self._sign(_make_name(name), ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(names))
 
     def sign_client(self, user: str, *, group: str = "") -> Pair:

@@ -1,4 +1,4 @@
-"""A real Kubernetes API on loopback: etcd, kube-apiserver, kube-controller-manager and kube-scheduler, in one folder.
+"""A real Kubernetes API: etcd, kube-apiserver, kube-controller-manager and kube-scheduler, in one folder.
 
 `async with ControlPlane(folder) as plane` gives a new and empty one with an admin's kubeconfig; there are no nodes, so
 no pod runs. It ends with the block or with this process, however that ends. The API server alone can be killed,
@@ -13,20 +13,29 @@ import asyncio
 import signal
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import aiohttp
 
 from jhaws.local.api.apiserver import write_kubeconfig
 from tests.kube.certificates import Authority, make_key, write_private
-from tests.kube.programs import KubeError, Program, find_missing, find_ports
+from tests.kube.programs import BIN, KubeError, Program, claim_folder, find_missing, find_ports, wait_for_end
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# What follows the API server, and with which flags.
+CONTROLLERS = {
+    "kube-controller-manager": (
+        "--service-account-private-key-file=accounts.key",
+        "--root-ca-file=authority.crt",
+        "--use-service-account-credentials=true",
+    ),
+    "kube-scheduler": (),
+}
+PROGRAMS = ("etcd", "kube-apiserver", *CONTROLLERS)
 
-# Seconds until a program has to answer; it takes six for all, more on a busy machine.
-START_SECONDS = 90
+LOOPBACK = "127.0.0.1"
 
 ADMIN, ADMINS = "admin", "system:masters"
 
@@ -38,17 +47,33 @@ class ControlPlane:
         folder: For keys, logs and data; must be new or empty.
         apiserver_flags: More flags for kube-apiserver.
         niceness: Of its programs; above 0, others get the CPU first.
+        address: Where the API server listens.
+        enter: A command that runs the command behind it where that address is.
 
     Attributes:
         kubeconfig: The file for an admin, who may do everything.
+        authority: The certificate that all who call each other trust.
         url: Where the API server listens; the same for as long as this control plane is there.
     """
 
-    def __init__(self, folder: Path, *, apiserver_flags: Sequence[str] = (), niceness: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        apiserver_flags: Sequence[str] = (),
+        niceness: int = 0,
+        address: str = LOOPBACK,
+        enter: Sequence[str] = (),
+    ) -> None:
         self._folder = folder.absolute()
         self.kubeconfig = self._folder / "admin.kubeconfig"
+        self.authority = self._folder / "authority.crt"
         self.url = ""
-        self._programs = {name: Program(name, self._folder, niceness=niceness) for name in PROGRAMS}
+        self._keys = Authority()
+        self._address = address
+        self._programs = {
+            name: Program(name, self._folder, niceness=niceness, command=(*enter, BIN / name)) for name in PROGRAMS
+        }
         self._apiserver = self._programs["kube-apiserver"]
         self._more_flags = tuple(apiserver_flags)
         self._ports: list[int] = []
@@ -58,6 +83,11 @@ class ControlPlane:
     def pids(self) -> dict[str, int]:
         """The processes that run, by the name of their program."""
         return {name: program.pid for name, program in self._programs.items() if program.pid}
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """All its programs, in the order in which they start."""
+        return tuple(self._programs.values())
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -74,19 +104,16 @@ class ControlPlane:
         """
         if sentence := find_missing(PROGRAMS):
             raise KubeError(sentence)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if any(self._folder.iterdir()):
-            raise KubeError(f"The folder {self._folder} is not empty: name a new one for the control plane.")
+        claim_folder(self._folder)
         self._ports = find_ports(3)
-        self.url = f"https://127.0.0.1:{self._ports[0]}"
+        self.url = f"https://{self._address}:{self._ports[0]}"
         self._write_keys()
         try:
             await self._programs["etcd"].start(self._etcd_flags())
             await self.start_apiserver()
-            await self._programs["kube-controller-manager"].start(self._controller_flags())
-            await self._programs["kube-scheduler"].start(self._client_flags("kube-scheduler"))
+            await self._start_controllers()
             account = f"{self.url}/api/v1/namespaces/default/serviceaccounts/default"
-            await self._wait_for(self._programs["kube-controller-manager"], lambda: self._answers(account))
+            await self._programs["kube-controller-manager"].wait_until(lambda: self._answers(account))
         except BaseException:
             await self.stop()
             raise
@@ -99,11 +126,21 @@ class ControlPlane:
     async def start_apiserver(self) -> None:
         """Start the API server on its port, and wait until it is ready."""
         await self._apiserver.start([*self._apiserver_flags(), *self._more_flags])
-        await self._wait_for(self._apiserver, lambda: self._answers(f"{self.url}/readyz"))
+        await self._apiserver.wait_until(lambda: self._answers(f"{self.url}/readyz"))
 
     async def stop_apiserver(self) -> None:
         """Kill the API server: connections are reset, new ones are refused; what was written stays."""
         await self._apiserver.kill()
+
+    async def restart_controllers(self) -> None:
+        """Kill the controller manager and the scheduler, and start them again.
+
+        After an outage of the API server they would look for it once in half a minute. Where leaders are elected, they
+        end by themselves in an outage.
+        """
+        for name in CONTROLLERS:
+            await self._programs[name].kill()
+        await self._start_controllers()
 
     def freeze_apiserver(self) -> None:
         """Let the API server do nothing: the kernel still takes connections, and nobody answers.
@@ -118,25 +155,25 @@ class ControlPlane:
 
     async def wait_for_end(self) -> str:
         """Wait until one of the programs ends, and give its name."""
-        tasks = [asyncio.create_task(program.wait(), name=name) for name, program in self._programs.items()]
-        ended, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            task.cancel()
-        return ended.pop().get_name()
+        return (await wait_for_end(self.programs)).name
+
+    def make_kubeconfig(self, name: str, user: str, *, group: str = "") -> Path:
+        """Write a kubeconfig for another who calls this API server."""
+        path = self._folder / f"{name}.kubeconfig"
+        write_kubeconfig(path, self._keys.make_kubeconfig(self.url, self._keys.sign_client(user, group=group)))
+        return path
 
     def _write_keys(self) -> None:
-        authority = Authority()
-        server = authority.sign_server("kube-apiserver")
-        admin = authority.sign_client(ADMIN, group=ADMINS)
-        write_private(self._folder / "authority.crt", authority.certificate)
+        server = self._keys.sign_server("kube-apiserver", self._address)
+        admin = self._keys.sign_client(ADMIN, group=ADMINS)
+        write_private(self.authority, self._keys.certificate)
         write_private(self._folder / "apiserver.pem", server.certificate + server.key)
         write_private(self._folder / "admin.pem", admin.certificate + admin.key)
         write_private(self._folder / "accounts.key", make_key())
-        write_kubeconfig(self.kubeconfig, authority.make_kubeconfig(self.url, admin))
-        for name in ("kube-controller-manager", "kube-scheduler"):
-            client = authority.sign_client(f"system:{name}")
-            write_kubeconfig(self._folder / f"{name}.kubeconfig", authority.make_kubeconfig(self.url, client))
-        self._trust = ssl.create_default_context(cafile=self._folder / "authority.crt")
+        write_kubeconfig(self.kubeconfig, self._keys.make_kubeconfig(self.url, admin))
+        for name in CONTROLLERS:
+            self.make_kubeconfig(name, f"system:{name}")
+        self._trust = ssl.create_default_context(cafile=self.authority)
         self._trust.load_cert_chain(self._folder / "admin.pem")
 
     def _etcd_flags(self) -> list[str]:
@@ -156,8 +193,8 @@ class ControlPlane:
         port, etcd, _ = self._ports
         return [
             f"--etcd-servers=http://127.0.0.1:{etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--bind-address={self._address}",
+            f"--advertise-address={self._address}",
             f"--secure-port={port}",
             "--tls-cert-file=apiserver.pem",
             "--tls-private-key-file=apiserver.pem",
@@ -168,22 +205,20 @@ class ControlPlane:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged=true",
+            # It asks kubelets for logs as an admin.
+            "--kubelet-client-certificate=admin.pem",
+            "--kubelet-client-key=admin.pem",
+            # Nobody knows the names of nodes.
+            "--kubelet-preferred-address-types=InternalIP",
             # Loopback is no address for the endpoints of the Service `kubernetes`.
-            "--endpoint-reconciler-type=none",
+            f"--endpoint-reconciler-type={'none' if self._address == LOOPBACK else 'lease'}",
         ]
 
-    def _controller_flags(self) -> list[str]:
-        return [
-            *self._client_flags("kube-controller-manager"),
-            "--service-account-private-key-file=accounts.key",
-            "--root-ca-file=authority.crt",
-            "--use-service-account-credentials=true",
-        ]
-
-    @staticmethod
-    def _client_flags(name: str) -> list[str]:
-        # Alone, so nobody has to be elected; and nobody asks for its own pages.
-        return [f"--kubeconfig={name}.kubeconfig", "--leader-elect=false", "--secure-port=0"]
+    async def _start_controllers(self) -> None:
+        for name, flags in CONTROLLERS.items():
+            # Alone, so nobody has to be elected; and nobody asks for their own pages.
+            common = (f"--kubeconfig={name}.kubeconfig", "--leader-elect=false", "--secure-port=0")
+            await self._programs[name].start([*common, *flags])
 
     async def _answers(self, url: str) -> bool:
         timeout = aiohttp.ClientTimeout(total=5)
@@ -193,25 +228,24 @@ class ControlPlane:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def _wait_for(self, program: Program, check: Callable[[], Awaitable[bool]]) -> None:
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await check():
-                    if not program.pid:
-                        raise program.make_error("ended while it started")
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise program.make_error(f"was not ready within {START_SECONDS} s") from None
+
+class Cluster(Protocol):
+    """What a person can run: a control plane, or a node with one."""
+
+    kubeconfig: Path
+
+    async def wait_for_end(self) -> str:
+        """Wait until one of the programs ends, and give its name."""
 
 
-async def run(folder: Path) -> str:
-    """Run a control plane until a signal, or until one of its programs ends; gives a sentence in that case."""
+async def run(cluster: AbstractAsyncContextManager[Cluster], folder: Path) -> str:
+    """Run until a signal, or until one of the programs ends; gives a sentence in that case."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with ControlPlane(folder) as plane:
-        print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
-        ended = asyncio.create_task(plane.wait_for_end())
+    async with cluster as running:
+        print(f"export KUBECONFIG={running.kubeconfig}", flush=True)
+        ended = asyncio.create_task(running.wait_for_end())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -221,15 +255,16 @@ async def run(folder: Path) -> str:
     return ""
 
 
-def main() -> None:
+def main(name: str, make: Callable[[Path], AbstractAsyncContextManager[Cluster]]) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kube.controlplane", description=run.__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m tests.kube.{name}", description=run.__doc__)
     parser.add_argument("folder", type=Path, help="a new or empty folder for keys, logs and data")
+    folder = parser.parse_args().folder
     try:
-        sys.exit(asyncio.run(run(parser.parse_args().folder)) or None)
+        sys.exit(asyncio.run(run(make(folder), folder)) or None)
     except KubeError as error:
         sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    main("controlplane", ControlPlane)

@@ -9,16 +9,22 @@ import random
 import shutil
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 BIN = Path(__file__).parent / "bin"
 
+# Where a program finds others; the second half is root's.
+PATH = f"{os.defpath}:/sbin:/usr/sbin"
+
 # Below 32768, where Linux begins to give out ports by itself, so a port is still free when its server starts again;
 # and below those of the hubs in tests/hub.
 PORTS = range(15000, 18000)
+
+# Seconds until a program has to answer; it takes six for a control plane, more on a busy machine.
+START_SECONDS = 90
 
 # How much of a log an error shows.
 LOG_TAIL = 2000
@@ -28,7 +34,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 class KubeError(Exception):
-    """The control plane cannot be run; the sentence says why, and what to do."""
+    """The cluster cannot be run; the sentence says why, and what to do."""
 
 
 class Program:
@@ -41,13 +47,15 @@ class Program:
         name: Its file in `bin`.
         folder: Where its log goes, and where it runs.
         niceness: Above 0, others get the CPU first.
+        command: What to run instead of that file.
     """
 
-    def __init__(self, name: str, folder: Path, *, niceness: int = 0) -> None:
+    def __init__(self, name: str, folder: Path, *, niceness: int = 0, command: Sequence[str | Path] = ()) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._niceness = niceness
+        self._command = command or (BIN / name,)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -55,14 +63,14 @@ class Program:
         """The process, while it runs; 0 else."""
         return self._process.pid if self._process and self._process.returncode is None else 0
 
-    async def start(self, arguments: Sequence[str]) -> None:
+    async def start(self, arguments: Sequence[str | Path]) -> None:
         """Start it; nothing of this process's environment reaches it."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                BIN / self.name,
+                *self._command,
                 *arguments,
                 cwd=self._folder,
-                env={"PATH": os.defpath, "HOME": str(self._folder)},
+                env={"PATH": PATH, "HOME": str(self._folder)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -89,15 +97,51 @@ class Program:
         self.signal(signal.SIGKILL)
         await self.wait()
 
-    async def wait(self) -> None:
-        """Wait until it ends."""
-        if self._process:
-            await self._process.wait()
+    async def wait(self) -> int:
+        """Wait until it ends, and give its exit code; 0 if it was never started."""
+        return await self._process.wait() if self._process else 0
+
+    async def wait_until(self, check: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            KubeError: It ended, or took too long.
+        """
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await check():
+                    if not self.pid:
+                        raise self.make_error("ended while it started")
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise self.make_error(f"was not ready within {START_SECONDS} s") from None
 
     def make_error(self, what: str) -> KubeError:
         """Build an error with the end of the log."""
         tail = self.log.read_text(errors="replace")[-LOG_TAIL:]
         return KubeError(f"{self.name} {what}. The end of its log, {self.log}:\n{tail}")
+
+
+async def wait_for_end(programs: Iterable[Program]) -> Program:
+    """Wait until one of the programs ends, and give that one."""
+    tasks = {asyncio.create_task(program.wait()): program for program in programs}
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return tasks[ended.pop()]
+
+
+def claim_folder(folder: Path) -> None:
+    """Make a folder, unless it is there and empty.
+
+    Raises:
+        KubeError: There is something in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise KubeError(f"The folder {folder} is not empty: name a new one.")
 
 
 def find_missing(names: Sequence[str]) -> str:
