@@ -292,6 +292,9 @@ def _add_placeholder(app: Any, chart: Chart) -> None:
         )
         return
 
+    image = chart("scheduling.userPlaceholder.image") or {}
+    if image.get("name") and "image" not in app.config["JhawsPlaceholder"]:
+        settings.image = f"{image['name']}:{image['tag']}" if image.get("tag") else image["name"]
     if settings.cpu_cores is None:
         settings.cpu_cores = _spawner_option(app, "cpu_guarantee") or None
     if settings.memory_gib is None and (guarantee := _spawner_option(app, "mem_guarantee")):

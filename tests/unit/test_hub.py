@@ -184,6 +184,20 @@ def test_placeholders_get_the_seat_of_a_server_and_no_scope_of_the_hub() -> None
     assert "jhaws-placeholder" not in [role["name"] for role in app.load_roles]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [({}, "mirror.example.org/pause:3.10.1"), ({"image": "mine:1"}, "mine:1")],
+)
+def test_placeholders_have_the_image_of_z2jhs_own(written: dict[str, Any], expected: str) -> None:
+    """Who has a mirror for the chart's images says so once; the option of jhaws wins."""
+    app = make_app(Z2JH_CONFIG, {"JhawsPlaceholder": {"seats": 1, "priority_class": "low", **written}})
+    image = {"name": "mirror.example.org/pause", "tag": "3.10.1", "pullPolicy": None, "pullSecrets": []}
+    complete(app, Wanted(), chart_of(scheduling__userPlaceholder__image=image))
+    options = json.loads(service(app, "jhaws-placeholder")["environment"]["JHAWS_SERVICE_CONFIG"])
+
+    assert options["image"] == expected
+
+
 def test_placeholders_without_a_priority_class_stay_off_in_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
     """Without a class below the users' none would give way, so none is made and the log says what to set."""
     app = make_app({"JhawsPlaceholder": {"seats": 2}})

@@ -46,7 +46,8 @@ class JhawsPlaceholder(Configurable):
         help="""
         The image of placeholder pods; it must sleep for ever without root, command or arguments.
 
-        The default is Kubernetes' own, which most nodes have already. Example: your mirror of it.
+        Default: the one of z2jh's own placeholders, `scheduling.userPlaceholder.image`; outside z2jh Kubernetes' own,
+        which most nodes have already. Example: your mirror of it.
         """,
     )
 
