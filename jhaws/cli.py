@@ -16,6 +16,8 @@ from . import __version__
 from .errors import JhawsError
 from .local.cluster import LocalSettings, run_local
 from .local.demo import DemoOptions, nodegroups, run_demo
+from .upgrade.command import add_upgrade_check
+from .values.command import add_values
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +59,9 @@ def make_parser() -> argparse.ArgumentParser:
     local.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
     add_state(local, "local-state")
     local.set_defaults(run=local_command)
+
+    add_values(commands, say=say)
+    add_upgrade_check(commands, say=say)
     return parser
 
 

@@ -284,11 +284,14 @@ def _add_placeholder(app: Any, chart: Chart) -> None:
     if not settings.seats:
         return
     if not settings.priority_class and chart("scheduling.podPriority.enabled"):
-        settings.priority_class = _z2jh_name(Z2JH_PLACEHOLDER_PRIORITY)
+        # The chart makes the class for its own placeholders.
+        if chart("scheduling.userPlaceholder.enabled") is not False:
+            settings.priority_class = _z2jh_name(Z2JH_PLACEHOLDER_PRIORITY)
     if not settings.priority_class:
         app.log.warning(
             "Placeholder pods stay off: JhawsPlaceholder.seats is set, but no PriorityClass below that of users' "
-            "pods is. Set scheduling.podPriority.enabled to true in z2jh, or JhawsPlaceholder.priority_class."
+            "pods is. Set scheduling.podPriority.enabled and scheduling.userPlaceholder.enabled to true in z2jh, or "
+            "JhawsPlaceholder.priority_class."
         )
         return
 

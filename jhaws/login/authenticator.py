@@ -206,7 +206,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         JupyterHub calls this at hub start, before it makes users of the names.
         """
         try:
-            self._check_names()
+            self.check_names()
         except ConfigError as error:
             self._refuse_start(str(error), parent=self.parent)
         super().check_allow_config()
@@ -292,7 +292,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 "without it JupyterHub does not put users into groups at login."
             )
 
-    def _check_names(self) -> None:
+    def check_names(self) -> None:
         """Check each name that the configuration would turn into a user.
 
         Raises:

@@ -1,5 +1,6 @@
 """Our tables in the hub's own database."""
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,14 +12,38 @@ from sqlalchemy.orm import Session
 
 from jhaws import store
 from jhaws.store import Account, ConfiguredUser, StartKind
+from tests.postgres import Postgres, running_postgres
 
+# Databases that more than one connection can open.
+LASTING = ["file", "postgres"]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "file"])
-def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests of this module."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "file", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database."""
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        return str(server.url(server.create_database()))
+    return "sqlite:///:memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'hub.sqlite'}"
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Session]:
     """A session of JupyterHub's own on a fresh database."""
-    url = "sqlite:///:memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'hub.sqlite'}"
+    with opened(url) as session:
+        yield session
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Session]:
     session = orm.new_session_factory(url)()
     yield session
     session.close()
@@ -48,32 +73,26 @@ def test_our_tables_are_not_in_jupyterhubs_metadata() -> None:
     assert all(name.startswith("jhaws_") for name in store.Base.metadata.tables)
 
 
-def test_a_hub_opens_a_database_that_has_our_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", LASTING, indirect=True)
+def test_a_hub_opens_a_database_that_has_our_tables(url: str) -> None:
     """JupyterHub's check of the database's revision accepts it after a restart."""
-    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    first = orm.new_session_factory(url)()
-    store.ensure_tables(first)
-    store.add_configured_name(first, "ann", seen_at=NOON)
-    first.commit()
-    first.close()
-    first.get_bind().dispose()
-    second = orm.new_session_factory(url)()
-    assert store.read_configured_names(second) == {"ann"}
-    second.close()
-    second.get_bind().dispose()
+    with opened(url) as first:
+        store.ensure_tables(first)
+        store.add_configured_name(first, "ann", seen_at=NOON)
+        first.commit()
+    with opened(url) as second:
+        assert store.read_configured_names(second) == {"ann"}
 
 
-def test_tables_are_made_while_another_connection_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", LASTING, indirect=True)
+def test_tables_are_made_while_another_connection_reads(url: str) -> None:
     """A process that has the database open for reading does not stop the hub from starting."""
-    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    session = orm.new_session_factory(url)()
     engine = create_engine(url)
-    with engine.connect() as reader:
+    with opened(url) as session, engine.connect() as reader:
+        # The transaction stays open: PostgreSQL keeps a lock on the table until it ends.
         reader.exec_driver_sql("SELECT name FROM users").all()
         assert store.ensure_tables(session) is True
     engine.dispose()
-    session.close()
-    session.get_bind().dispose()
 
 
 def test_times_come_back_in_utc(db: Session) -> None:
@@ -109,12 +128,15 @@ def test_nothing_is_written_before_the_caller_commits(db: Session) -> None:
 
 
 def test_accounts_tell_who_is_an_admin(db: Session) -> None:
-    """An admin is who has the flag, the admin role, or a group with the admin role."""
+    """An admin is who has the flag, the admin role, a group with it, or a role that is as mighty."""
     admin_role, group = orm.Role(name="admin"), orm.Group(name="owners")
     group.roles.append(admin_role)
-    users = {name: orm.User(name=name) for name in ("plain", "flag", "role", "grouped")}
+    scoped, harmless = orm.Role(name="keepers", scopes=["admin:users"]), orm.Role(name="readers", scopes=["list:users"])
+    users = {name: orm.User(name=name) for name in ("plain", "flag", "role", "grouped", "keeper")}
     users["flag"].admin = True
     users["role"].roles.append(admin_role)
+    users["plain"].roles.append(harmless)
+    users["keeper"].roles.append(scoped)
     group.users.append(users["grouped"])
     db.add_all([admin_role, group, *users.values()])
     db.commit()
@@ -123,6 +145,7 @@ def test_accounts_tell_who_is_an_admin(db: Session) -> None:
         "flag": Account(exists=True, admin=True),
         "role": Account(exists=True, admin_by_role=True),
         "grouped": Account(exists=True, admin_by_role=True),
+        "keeper": Account(exists=True, admin_by_role=True),
         "absent": Account(exists=False),
         "FLAG": Account(exists=False),
         "": Account(exists=False),
@@ -151,3 +174,33 @@ def test_a_past_start_waits_for_the_callers_commit(db: Session) -> None:
     db.rollback()
 
     assert store.read_start_seconds(db, StartKind("a", "")) == []
+
+
+@pytest.mark.parametrize("url", LASTING, indirect=True)
+def test_a_database_keeps_its_id(url: str) -> None:
+    """The next hub start finds the one that the first has made; it is fit to be a label."""
+    with opened(url) as first:
+        made = store.ensure_database_id(first)
+        first.rollback()
+    with opened(url) as second:
+        assert store.ensure_database_id(second) == made
+    assert len(made) == 16
+    assert int(made, 16) >= 0
+
+
+def test_another_database_has_another_id(db: Session, tmp_path: Path) -> None:
+    """So does one that was emptied by JupyterHub's reset_db."""
+    with opened(f"sqlite:///{tmp_path / 'other.sqlite'}") as other:
+        ids = {store.ensure_database_id(db), store.ensure_database_id(other)}
+    store.drop_tables(db)
+    ids.add(store.ensure_database_id(db))
+
+    assert len(ids) == 3
+
+
+def test_the_id_brings_no_other_table(db: Session) -> None:
+    """Whether jhaws's login is new to a hub is told by its own table."""
+    store.ensure_database_id(db)
+
+    assert [name for name in inspect(db.connection()).get_table_names() if name.startswith("jhaws_")] == ["jhaws_hub"]
+    assert store.ensure_tables(db) is True

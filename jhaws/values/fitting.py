@@ -1,0 +1,88 @@
+"""Values that are right each and wrong together, by what z2jh's chart makes of them.
+
+Source:
+    z2jh 4.4.0: templates/NOTES.txt, and the defaults of values.yaml that count where nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .places import Finding, Path, is_secret, value_at
+
+PLACEHOLDERS: Path = ("scheduling", "userPlaceholder", "replicas")
+SEATS: Path = ("hub", "config", "JhawsPlaceholder", "seats")
+METADATA_RULE: Path = ("singleuser", "networkPolicy", "egressAllowRules", "cloudMetadataServer")
+ROLE = "iam.amazonaws.com/role"
+EXAMPLE = "replace-me"
+
+
+def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
+    """Give what does not fit together.
+
+    Args:
+        values: Merged values.
+        paths: Where something is written.
+    """
+
+    def at(*path: str | int) -> Any:
+        return value_at(values, path)
+
+    yield from _placeholders(at)
+    yield from _metadata(at)
+    if at("proxy", "https", "hosts") and not at("proxy", "https", "enabled"):
+        yield Finding(("proxy", "https"), "HTTPS is off since z2jh 0.10.0 without proxy.https.enabled: true.", False)
+    for path in paths:
+        value = value_at(values, path)
+        if is_secret(path) and isinstance(value, str) and value.startswith(EXAMPLE):
+            yield Finding(
+                path, "This is the example's text, which all the world can read. Write one of your own.", serious=False
+            )
+
+
+def _placeholders(at: Callable[..., Any]) -> Iterator[Finding]:
+    own_class = at("hub", "config", "JhawsPlaceholder", "priority_class")
+    if at(*SEATS) and not own_class and at("scheduling", "userPlaceholder", "enabled") is False:
+        yield Finding(
+            ("scheduling", "userPlaceholder", "enabled"),
+            "The chart then makes no PriorityClass for placeholders, and those of JhawsPlaceholder.seats stay off "
+            "without it. Write true, with replicas: 0.",
+            serious=False,
+        )
+    if not at(*PLACEHOLDERS):
+        return
+    if not at("scheduling", "podPriority", "enabled"):
+        yield Finding(
+            PLACEHOLDERS,
+            "Placeholders give way to nobody without PriorityClasses. Write scheduling.podPriority.enabled: true.",
+            serious=False,
+        )
+    if at(*SEATS):
+        yield Finding(
+            PLACEHOLDERS,
+            "z2jh's placeholders and JhawsPlaceholder.seats keep places twice. Write 0 for one of them.",
+            serious=False,
+        )
+
+
+def _metadata(at: Callable[..., Any]) -> Iterator[Finding]:
+    if at("singleuser", "cloudMetadata", "blockWithIptables") is False:
+        return
+    advice = "Write singleuser.cloudMetadata.blockWithIptables: false"
+    if at(*METADATA_RULE):
+        yield Finding(METADATA_RULE, f"The chart refuses this while iptables block the address. {advice}, too.")
+    rows = at("hub", "config", "JhawsSpawner", "iam_roles")
+    rows = list(rows.values()) if isinstance(rows, dict) else rows if isinstance(rows, list) else []
+    by_annotation = {
+        ("hub", "config", "JhawsSpawner", "iam_roles"): any(isinstance(row, dict) and row.get("role") for row in rows),
+        ("singleuser", "extraAnnotations", ROLE): at("singleuser", "extraAnnotations", ROLE),
+    }
+    for path, found in by_annotation.items():
+        if found:
+            yield Finding(
+                path,
+                "kiam and kube2iam give a role by the metadata address, which z2jh closes to servers by default. "
+                f"{advice} beside them, or give roles by service_account.",
+                serious=False,
+            )
