@@ -257,6 +257,9 @@ def _add_culler(app: Any, chart: Chart) -> None:
         app.log.info("Idle servers are not culled: cull.enabled is false and JhawsCuller is not configured.")
         return
     options = {**_chart_cull_options(chart), **written}
+    if "timeout" in written and "every" not in written:
+        # The chart's goes with the chart's timeout; with another one the option's own default does.
+        options.pop("every", None)
     settings = JhawsCuller(config=Config({"JhawsCuller": options}))
     app.services = [service for service in app.services if service.get("name") != Z2JH_CULLER]
     app.load_roles = [role for role in app.load_roles if role.get("name") != Z2JH_CULLER]

@@ -159,6 +159,15 @@ def test_an_operator_who_turned_culling_off_keeps_it_off() -> None:
     assert app.services == []
 
 
+def test_another_timeout_is_looked_after_as_often_as_it_needs() -> None:
+    """`cull.every` belongs to `cull.timeout`; a `JhawsCuller.timeout` brings its own pace, if none is written."""
+    app = make_app(Z2JH_CONFIG, {"JhawsCuller": {"timeout": 60}})
+    complete(app, Wanted(), chart_of())
+    options = json.loads(service(app, "jhaws-culler")["environment"]["JHAWS_SERVICE_CONFIG"])
+
+    assert (options["timeout"], options["every"]) == (60, 30)
+
+
 def test_placeholders_get_the_seat_of_a_server_and_no_scope_of_the_hub() -> None:
     """A seat has the size of the spawner's guarantees; the service needs Kubernetes and nothing of the hub."""
     app = make_app(
