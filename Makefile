@@ -12,10 +12,10 @@ TESTS ?= tests/unit tests/api tests/hub
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kube bench lint docs format clean
+.PHONY: help install demo test test-cluster kube image bench lint docs format clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## Run a real JupyterHub on this machine; DEMO_OPTIONS="--port 8001 --fresh"
 	@$(BIN)/jhaws demo $(DEMO_OPTIONS)
@@ -25,8 +25,15 @@ install: $(VENV)/.test ## Install jhaws, its tests' tools and configurable-http-
 test: $(VENV)/.test ## Run every test that needs no cluster; TESTS=tests/unit for some of them
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
-kube: ## Build a real Kubernetes API server for the tests (Go; about 5 minutes the first time)
+# One process: all tests share one cluster.
+test-cluster: $(VENV)/.test kube ## Run the tests on a real cluster: KUBECONFIG's, or one started here as root
+	@$(BIN)/python -m pytest tests/cluster
+
+kube: ## Build a real Kubernetes for the tests (Go; about 8 minutes the first time)
 	@tests/kube/build.sh
+
+image: ## Build the hub image; IMAGE=name:tag BASE_IMAGE=name:tag
+	@hub_image/build.sh
 
 bench: $(VENV)/.test ## Compare with stock KubeSpawner (half an hour); BENCH_OPTIONS=--quick tries it
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m bench $(BENCH_OPTIONS)
