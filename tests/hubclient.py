@@ -7,6 +7,7 @@ is a process of this machine (tests/hub) and one in a cluster (tests/cluster) an
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,23 +80,36 @@ class HubClient:
         async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as response:
             return response.status, await read_json(response)
 
-    async def run_cell(self, name: str, code: str) -> str:
-        """Start a kernel on a user's server, run `code` in it and return what it prints."""
-        url = f"{self.url}user/{name}/api/kernels"
+    async def start_kernel(self, name: str) -> str:
+        """Start a kernel on a user's server and return its id."""
         headers = {"Authorization": f"token {await self.token(name)}"}
-        header = {"msg_id": "1", "msg_type": "execute_request", "session": "s", "username": name, "version": "5.3"}
+        url = f"{self.url}user/{name}/api/kernels"
+        async with aiohttp.ClientSession(headers=headers) as http, http.post(url, json={}) as response:
+            assert response.status == 201, await response.text()
+            return str((await response.json())["id"])
+
+    async def run_cell(self, name: str, code: str, *, kernel: str = "") -> str:
+        """Run `code` in a kernel of a user's server, by default a new one, and return what it prints."""
+        kernel = kernel or await self.start_kernel(name)
+        headers = {"Authorization": f"token {await self.token(name)}"}
+        message_id = secrets.token_hex(8)
+        header = {
+            "msg_id": message_id,
+            "msg_type": "execute_request",
+            "session": "s",
+            "username": name,
+            "version": "5.3",
+        }
         content = {"code": code, "silent": False}
         request = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-        async with aiohttp.ClientSession(headers=headers) as http:
-            async with http.post(url, json={}) as response:
-                kernel = (await response.json())["id"]
-            async with http.ws_connect(f"{url}/{kernel}/channels") as socket:
-                await socket.send_json(request)
-                async with asyncio.timeout(60):
-                    async for message in socket:
-                        reply = message.json()
-                        if reply["msg_type"] in ("stream", "error") and reply["parent_header"].get("msg_id") == "1":
-                            return str(reply["content"].get("text", reply["content"]))
+        url = f"{self.url}user/{name}/api/kernels/{kernel}/channels"
+        async with aiohttp.ClientSession(headers=headers) as http, http.ws_connect(url) as socket:
+            await socket.send_json(request)
+            async with asyncio.timeout(60):
+                async for message in socket:
+                    reply = message.json()
+                    if reply["msg_type"] in ("stream", "error") and reply["parent_header"].get("msg_id") == message_id:
+                        return str(reply["content"].get("text", reply["content"]))
         raise AssertionError("the kernel closed its socket")
 
 

@@ -1,0 +1,112 @@
+"""What people do on a hub in a real cluster: each test is one thing that somebody wants, or must not get."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hubclient import eventually
+
+from .installation import Installation
+
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_user_whom_the_admin_added_logs_in_and_others_do_not(hub: Installation) -> None:
+    """The shared password opens the hub for whom the admin has added, and for nobody else."""
+    stranger = await hub.login("mallory", hub.user_password)
+    admin = await hub.admin()
+    status, _ = await admin.api("POST", "users/grace")
+    grace = await hub.login("grace", hub.user_password)
+    impostor = await hub.login("admin", hub.user_password)
+
+    assert not stranger.ok
+    assert status == 201
+    assert grace.ok
+    assert not impostor.ok
+
+
+async def test_a_cell_runs_on_the_users_own_server(hub: Installation) -> None:
+    """A kernel in a pod answers through nginx and the proxy by its websocket, as the unprivileged user of the image."""
+    await hub.ensure_server("ada")
+    printed = await hub.run_cell("ada", "import os; print(os.environ['JUPYTERHUB_USER'], os.getuid(), os.getcwd())")
+
+    assert printed.split() == ["ada", "1000", "/home/jovyan"]
+
+
+async def test_the_browser_gets_jupyterlab(hub: Installation) -> None:
+    """Who has logged in gets JupyterLab's page from their server."""
+    await hub.ensure_server("ada")
+    ada = await hub.login("ada", hub.user_password)
+    status, page = await ada.get("user/ada/lab")
+
+    assert status == 200
+    assert "JupyterLab" in page
+
+
+async def test_the_course_is_in_the_home(hub: Installation) -> None:
+    """The course repository is cloned from a git server in the cluster when the server starts."""
+    await hub.ensure_server("ada")
+
+    async def lesson() -> bool:
+        return (await hub.contents("ada", "course/lesson.ipynb"))[0] == 200
+
+    await eventually(lesson, within=60, what="the lesson in the home")
+
+
+async def test_a_home_survives_stop_and_start(hub: Installation) -> None:
+    """What a user has written is there in their next server, which is another pod."""
+    first = await hub.ensure_server("ada")
+    await hub.run_cell("ada", "open('note.txt', 'w').write('kept'); print('ok')")
+    await hub.stop_server("ada")
+    second = await hub.start_server("ada")
+    status, note = await hub.contents("ada", "note.txt")
+
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+    assert (status, note["content"]) == (200, "kept")
+
+
+async def test_another_user_cannot_read_the_home(hub: Installation) -> None:
+    """Neither by the hub's proxy, nor at the server's own address, nor in their own file system is there a way."""
+    pod = await hub.ensure_server("ada")
+    await hub.run_cell("ada", "open('secret.txt', 'w').write('of ada'); print('ok')")
+    await hub.ensure_server("eve")
+    token = await hub.token("eve")
+    by_proxy, _ = await hub.contents("ada", "secret.txt", token=token)
+    inside = f"http://{pod['status']['podIP']}:8888/user/ada/api/contents/secret.txt"
+    code = f"""
+import urllib.error, urllib.request, os
+request = urllib.request.Request({inside!r}, headers={{"Authorization": "token {token}"}})
+try:
+    print(urllib.request.urlopen(request, timeout=5).status)
+except (urllib.error.URLError, OSError) as error:
+    print(getattr(error, "code", "unreachable"), end=" ")
+found = [name for _, _, files in os.walk("/home") for name in files if name == "secret.txt"]
+print(found, os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"))
+"""
+    printed = await hub.run_cell("eve", code)
+
+    assert by_proxy == 403
+    # z2jh's NetworkPolicy closes the way where the cluster enforces it; the server itself refuses elsewhere.
+    assert printed.split(maxsplit=1)[0] in ("403", "unreachable")
+    assert printed.split(maxsplit=1)[1].strip() == "[] False"
+
+
+async def test_an_nfs_home_is_a_pod_that_kubernetes_accepts(hub: Installation) -> None:
+    """Kubernetes takes a pod with its home on NFS by a Service's name, and its user reads why it cannot be mounted."""
+    drive = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "drive"}, "spec": {"ports": [{"port": 2049}]}}
+    await hub.kubectl.apply(drive)
+    # The demo's namespace takes no NFS volumes: its level of Pod Security is "restricted".
+    await hub.kubectl.run("label", "namespace", hub.kubectl.namespace, f"{POD_SECURITY}=privileged", "--overwrite")
+    address = (await hub.kubectl.get("service", "drive"))["spec"]["clusterIP"]
+    await hub.add_user("nfs-home")
+    session = await hub.login("nfs-home", hub.user_password)
+    await hub.api("POST", "users/nfs-home/server")
+    pod = await eventually(lambda: hub.pod("nfs-home"), what="the pod")
+    volumes = [volume["nfs"] for volume in pod["spec"]["volumes"] if "nfs" in volume]
+
+    assert volumes
+    assert all(volume["server"] == address for volume in volumes)
+    await eventually(lambda: hub.is_gone("nfs-home"), within=200, what="the end of the start")
+    assert "Your home folder could not be opened" in (await session.get("hub/spawn-pending/nfs-home"))[1]
