@@ -16,6 +16,7 @@ SEATS: Path = ("hub", "config", "JhawsPlaceholder", "seats")
 METADATA_RULE: Path = ("singleuser", "networkPolicy", "egressAllowRules", "cloudMetadataServer")
 ROLE = "iam.amazonaws.com/role"
 EXAMPLE = "replace-me"
+STOCK_IMAGE = "jupyterhub/k8s-hub"
 
 
 def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
@@ -29,6 +30,7 @@ def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
     def at(*path: str | int) -> Any:
         return value_at(values, path)
 
+    yield from _image(at)
     yield from _placeholders(at)
     yield from _metadata(at)
     if at("proxy", "https", "hosts") and not at("proxy", "https", "enabled"):
@@ -39,6 +41,17 @@ def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
             yield Finding(
                 path, "This is the example's text, which all the world can read. Write one of your own.", serious=False
             )
+
+
+def _image(at: Callable[..., Any]) -> Iterator[Finding]:
+    sections = at("hub", "config")
+    ours = sorted(name for name in sections if str(name).startswith("Jhaws")) if isinstance(sections, dict) else []
+    if ours and str(at("hub", "image", "name")).endswith(STOCK_IMAGE):
+        yield Finding(
+            ("hub", "image", "name"),
+            f"This is z2jh's own hub image, which has no jhaws: it would ignore {', '.join(ours)}. Write the name of "
+            "the image that `make image` built.",
+        )
 
 
 def _placeholders(at: Callable[..., Any]) -> Iterator[Finding]:

@@ -216,6 +216,16 @@ def test_values_that_do_not_fit_each_other_are_warned_of(tmp_path: Path, text: s
     assert not any(each.serious for each in problems)
 
 
+def test_an_image_without_jhaws_is_a_problem(tmp_path: Path) -> None:
+    """z2jh's own hub image would ignore every option of jhaws without a word."""
+    image = "image: {name: quay.io/jupyterhub/k8s-hub, tag: 4.4.0}"
+    problems = check_text(tmp_path, f"hub: {{{image}, config: {{JhawsCuller: {{timeout: 60}}}}}}\n")
+
+    assert [(each.key, each.serious) for each in problems] == [("hub.image.name", True)]
+    assert "ignore JhawsCuller" in problems[0].sentence
+    assert check_text(tmp_path, f"hub: {{{image}}}\n") == []
+
+
 def test_two_kinds_of_placeholders_are_warned_of(tmp_path: Path) -> None:
     """z2jh's and ours would keep each place twice."""
     text = config("JhawsPlaceholder: {seats: 1}")
