@@ -22,7 +22,7 @@ ROLLOUT_SECONDS = 240
 
 # What the tests add to a hub's configuration. Who is called light-… gets a server that costs nothing, to be started
 # often; who is called large-… one that needs so many MiB of memory; who is called nfs-… a home on a server that is not
-# there.
+# there; who is called claim-… one on a volume that nobody makes.
 EXTRA_CONFIG = f"""
 LIGHT = '''
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +42,8 @@ def prepare(spawner):
         spawner.cpu_guarantee, spawner.mem_guarantee = 0.01, "16M"
     if kind == "nfs":
         spawner.nfs_server, spawner.nfs_home = "drive", "home/{{escaped_username}}"
+    if kind == "claim":
+        spawner.storage_class, spawner.start_timeout = "no-such-class", 15
     if kind == "large":
         spawner.mem_guarantee = spawner.mem_limit = number + "M"
 

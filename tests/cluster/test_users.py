@@ -110,3 +110,13 @@ async def test_an_nfs_home_is_a_pod_that_kubernetes_accepts(hub: Installation) -
     assert all(volume["server"] == address for volume in volumes)
     await eventually(lambda: hub.is_gone("nfs-home"), within=200, what="the end of the start")
     assert "Your home folder could not be opened" in (await session.get("hub/spawn-pending/nfs-home"))[1]
+
+
+async def test_who_waits_for_a_volume_that_nobody_makes_reads_so(hub: Installation) -> None:
+    """A PVC that is never bound ends the start before the hub's own patience does, with a sentence for its user."""
+    await hub.add_user("claim-home")
+    session = await hub.login("claim-home", hub.user_password)
+    await hub.api("POST", "users/claim-home/server")
+    await eventually(lambda: hub.is_gone("claim-home"), within=60, what="the end of the start")
+
+    assert "The storage for your home folder is not ready" in (await session.get("hub/spawn-pending/claim-home"))[1]

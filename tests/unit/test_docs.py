@@ -63,7 +63,8 @@ def test_the_five_lines_of_the_readme_are_valid() -> None:
 
     from jhaws.options import check_options
 
-    block = (ROOT / "README.md").read_text().split("give these values to the chart:\n")[1].split("`helm-values")[0]
-    for text in (block, (ROOT / "helm-values" / "jhaws.yaml").read_text()):
+    block = re.search(r"^    hub:\n(    .*\n)+", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert block
+    for text in (block[0], (ROOT / "helm-values" / "jhaws.yaml").read_text()):
         values = yaml.safe_load(text)
         assert check_options(Config(values["hub"]["config"]), GENERATOR.CLASSES, ()) == []
