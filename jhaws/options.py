@@ -18,13 +18,15 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
 from .errors import ConfigError
-from .pods.records import describe, suggest
+from .pods.records import describe, may_be_shown, suggest
 
 # How alike two names must be for one to be a slip of the other: JhawsSpwaner and JhawsSpawner are 0.92, but somebody's
 # own CubeSpawner and KubeSpawner would be too. A class that is there is never a slip.
 SLIP = 0.9
 # Options whose values never stand in an error.
 SECRET = re.compile("password|secret|token|environment|auth_state|git_repos")
+# The option whose keys are passwords.
+KEYS_ARE_PASSWORDS = "password_groups"
 
 
 def check_options(
@@ -86,7 +88,16 @@ def _unknown_options(cls: type[Configurable], section: str, config: Config) -> I
             continue
         near = difflib.get_close_matches(name, known, n=1)
         advice = f"Did you mean {near[0]!r}?" if near else "Remove it, or see the reference of options."
-        yield f"{section} has no option {name!r}. {advice}"
+        # Under a slip of the indentation the option's keys, which are passwords, become options of the section.
+        shown = near or (KEYS_ARE_PASSWORDS not in known and may_be_shown(name))
+        yield (
+            f"{section} has no option {name!r}. {advice}"
+            if shown
+            else (
+                f"{section} has an option of a name that it does not know and that is not shown here, as it may be a "
+                f"secret. {advice}"
+            )
+        )
 
 
 def _wrong_values(cls: type[Configurable], config: Config) -> Iterator[str]:
@@ -99,7 +110,16 @@ def _wrong_values(cls: type[Configurable], config: Config) -> Iterator[str]:
             continue
         for name, written in config.get(section, {}).items():
             if name in traits and (problem := _wrong_value(bare, name, written)):
-                yield problem if problem.startswith(cls.__name__) else f"{section}.{name}: {problem}"
+                yield _with_place(cls, section, name, problem)
+
+
+def _with_place(cls: type[Configurable], section: str, name: str, problem: str) -> str:
+    """Return a sentence about a value that says once which option it is."""
+    if problem.startswith(cls.__name__):
+        return problem
+    if re.match(rf"{name}\b", problem):
+        return f"{section}.{problem}"
+    return f"{section}.{name}: {problem}"
 
 
 def _wrong_value(bare: HasTraits, name: str, written: Any) -> str:
@@ -113,7 +133,9 @@ def _wrong_value(bare: HasTraits, name: str, written: Any) -> str:
     except (TraitError, ValueError) as error:
         if SECRET.search(name):
             return f"must be {trait.info()}, got a {type(written).__name__} that is not shown here."
-        return f"must be {trait.info()}, got {describe(written)}. {_reason(error, trait)}".rstrip()
+        # A validator of somebody's own may show the value.
+        reason = _reason(error, trait) if may_be_shown(written) else ""
+        return f"must be {trait.info()}, got {describe(written)}. {reason}".rstrip()
     except Exception:  # noqa: BLE001  # a validator that needs more than a bare object speaks when it has that
         return ""
     return ""

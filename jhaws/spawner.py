@@ -276,8 +276,9 @@ class JhawsSpawner(ReportingSpawner, ResumingSpawner):
         if self.nfs_server and self.pvc_name in merging.claims_of(pod):
             raise ConfigError(
                 "The home comes from JhawsSpawner.nfs_server, so the user's PVC is not made, but another mount than "
-                f"that of {self.home_mount} still wants it. Take it out of init_containers, extra_containers or "
-                "volume_mounts."
+                f"that of {self.home_mount} still wants it. If that mount is the home (z2jh's "
+                "singleuser.storage.homeMountPath), set JhawsSpawner.home_mount to that path; otherwise take it out "
+                "of init_containers, extra_containers or volume_mounts."
             )
         return pod
 

@@ -8,14 +8,29 @@ says which fields it has.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ConfigError
 
+# What may be a secret or hold one, wherever it was written by mistake: a URL, `--name=value`, somebody@somewhere, a
+# word that says so, or a long run of letters with a digit among them.
+SECRET_INSIDE = re.compile(r"://|[=@]|password|secret|token|(?=\w*\d)(?=\w*[a-z])\w{16}", re.IGNORECASE)
+
+
+def may_be_shown(value: Any) -> bool:
+    """Say whether a value may stand in an error or a log as it was written."""
+    return not SECRET_INSIDE.search(repr(value))
+
 
 def describe(value: Any) -> str:
-    """Return a value as it may stand in an error: its type and, cut to 60 characters, how it looks."""
+    """Return a value as it may stand in an error: its type and, cut to 60 characters, how it looks.
+
+    What may be a secret is only named by its type, whatever option it stands in.
+    """
+    if not may_be_shown(value):
+        return f"a {type(value).__name__} that is not shown here"
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
@@ -47,7 +62,8 @@ class Reader:
         self.entry = entry
         for key in entry:
             if key not in known:
-                raise ConfigError(f"{place} has no field {key!r}. {suggest(str(key), known)}")
+                which = f"field {key!r}" if may_be_shown(key) else "such field; its name is not shown here"
+                raise ConfigError(f"{place} has no {which}. {suggest(str(key), known)}")
 
     def text(self, field: str, default: str | None = None) -> str:
         """Return a field that must be non-empty text; without a default it must be there."""
@@ -110,7 +126,9 @@ def entries(option: str, value: Any) -> list[tuple[str, Any]]:
         ConfigError: It is neither a list nor a mapping.
     """
     if isinstance(value, Mapping):
-        return [(f"{option}[{key!r}]", value[key]) for key in sorted(value)]
+        # A key may be a URL with a token in it, where somebody took the mapping for one of URLs.
+        shown = (repr(key) if may_be_shown(key) else str(index) for index, key in enumerate(sorted(value)))
+        return [(f"{option}[{place}]", value[key]) for place, key in zip(shown, sorted(value), strict=True)]
     if isinstance(value, list | tuple):
         return [(f"{option}[{index}]", entry) for index, entry in enumerate(value)]
     raise ConfigError(f"{option} must be a list of entries, got {describe(value)}.")

@@ -7,11 +7,12 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from jhaws.errors import ConfigError
+from jhaws.login.authenticator import JhawsAuthenticator
 from jhaws.options import check_options, configured_value
 from jhaws.services.culler.settings import JhawsCuller
 from jhaws.spawner import JhawsSpawner
 
-OURS = (JhawsSpawner, JhawsCuller)
+OURS = (JhawsSpawner, JhawsAuthenticator, JhawsCuller)
 OTHERS = (JupyterHub, KubeSpawner, SharedPasswordAuthenticator)
 
 
@@ -95,6 +96,40 @@ def test_the_value_of_a_secret_is_never_shown() -> None:
         with pytest.raises(ConfigError) as caught:
             check({"JhawsSpawner": {"git_repos": [entry]}})
         assert "31415926" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"KubeSpawner": {"args": "--IdentityProvider.token=31415926"}},
+        {"KubeSpawner": {"cmd": {"https://ada:31415926@example.org": 1}}},
+        {"JhawsSpawner": {"git_repos": [{"url": ["https://ada:31415926@example.org/c"]}]}},
+        {"JhawsSpawner": {"git_repos": [{"https://ada:31415926@example.org/c": "course"}]}},
+        {"JhawsSpawner": {"git_repos": {"https://ada:31415926@example.org/c": {"directory": "course"}}}},
+        {"JhawsSpawner": {"git_repos": [{"url": "https://example.org/c", "branch": ["https://ada:31415926@x.org"]}]}},
+        {"JhawsSpawner": {"shares": [{"name": "x", "path": ["ghp_31415926abcdefghij"]}]}},
+        {"JhawsAuthenticator": {"31415926": ["ada"]}},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown_either(options: dict) -> None:
+    """A token on a command line, in a URL or in a name is named by its type or its place."""
+    with pytest.raises(ConfigError) as caught:
+        check(options)
+
+    assert "31415926" not in str(caught.value)
+    assert next(iter(options)) in str(caught.value)
+
+
+def test_what_cannot_be_a_secret_is_shown() -> None:
+    """Who wrote a wrong value of no danger reads it again in the sentence."""
+    with pytest.raises(ConfigError, match="got str 'two'"):
+        check({"KubeSpawner": {"cpu_guarantee": "two"}})
+
+
+def test_a_sentence_names_its_option_once() -> None:
+    """The service's own sentence begins with the option's name, and the section stands before it."""
+    with pytest.raises(ConfigError, match=r"^JhawsCuller\.every must be a number of at least 1, got 0"):
+        check({"JhawsCuller": {"every": 0}})
 
 
 def test_the_nearest_class_says_what_an_option_is() -> None:
