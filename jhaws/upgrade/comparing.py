@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..login.authenticator import JhawsAuthenticator
 from .logins import Door
-from .servers import NO_HOME, Made, is_legacy, make_server
+from .servers import NO_HOME, UNKNOWN_ID, Made, is_legacy, make_server
 from .setups import Setup
 from .users import Server, User
 
@@ -57,6 +57,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """What one server of a user has, and would have."""
+
+    user: str
+    now: Made
+    then: Made
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What an upgrade would change.
 
@@ -85,6 +94,7 @@ async def compare(now: Setup, then: Setup, users: Sequence[User]) -> Comparison:
     doors = Door(now, names), Door(then, names)
     coming = {name: User(name) for name in (doors[0].configured | doors[1].configured) - names}
     changes: list[Change] = []
+    pairs: list[Pair] = []
     for user in sorted([*users, *coming.values()], key=lambda user: user.name):
         changes += await _compare_logins(doors, user)
         for server in user.servers:
@@ -92,8 +102,10 @@ async def compare(now: Setup, then: Setup, users: Sequence[User]) -> Comparison:
             if server.state != {}:
                 made = await make_server(now, user, server, before=True), await make_server(then, user, server)
                 changes += _compare_servers(user.name, server, *made)
-    advice = [*_advise(changes), *_advise_on_strangers(now, then, doors)]
-    return Comparison(len(users), tuple(changes), tuple(advice), tuple(_notes(doors, users)))
+                pairs.append(Pair(user.name, *made))
+    advice = [*_advise(changes, pairs), *_advise_on_strangers(now, then, doors)]
+    notes = [*_notes(doors, users), *_note_on_ids(pairs)]
+    return Comparison(len(users), tuple(changes), tuple(advice), tuple(notes))
 
 
 async def _compare_logins(doors: tuple[Door, Door], user: User) -> list[Change]:
@@ -115,16 +127,22 @@ def _compare_servers(user: str, server: Server, now: Made, then: Made) -> Iterat
         yield from changed(MOUNT, now.mount, then.mount)
 
 
-def _advise(changes: Iterable[Change]) -> Iterator[str]:
+def _advise(changes: Iterable[Change], pairs: Iterable[Pair]) -> Iterator[str]:
     """Give a sentence for each kind of change."""
     changes = tuple(changes)
     kinds = {change.what for change in changes}
     yield from (advice for what, advice in ADVICE.items() if what in kinds)
     if any(change.what == HOME and change.then == NO_HOME for change in changes):
         yield LOSE_HOMES
-    homes = [(change.user, change.then) for change in changes if change.what == HOME and change.then != NO_HOME]
-    if len(homes) > len(set(homes)):
+    if _homes_meet(pairs):
         yield ONE_HOME
+
+
+def _homes_meet(pairs: Iterable[Pair]) -> bool:
+    """Tell whether several homes of one user would be one; servers that share a home already have nothing to merge."""
+    homes = {(pair.user, pair.now.home, pair.then.home) for pair in pairs}
+    then = [(user, then) for user, now, then in homes if NO_HOME not in (now, then)]
+    return len(then) > len(set(then))
 
 
 def _advise_on_strangers(now: Setup, then: Setup, doors: tuple[Door, Door]) -> Iterator[str]:
@@ -155,6 +173,15 @@ def _notes(doors: tuple[Door, Door], users: Iterable[User]) -> Iterator[str]:
     decides = [door.login for door in doors if door.decides]
     if decides:
         yield f"Who may enter with {' and '.join(dict.fromkeys(decides))} cannot be told here: compare its options."
+
+
+def _note_on_ids(pairs: Iterable[Pair]) -> Iterator[str]:
+    names = (name for pair in pairs for made in (pair.now, pair.then) for name in (made.pod, made.home, made.mount))
+    if any(UNKNOWN_ID in name for name in names):
+        yield (
+            f"Names with {{userid}} cannot be told, as the hub's API does not tell ids: {UNKNOWN_ID} stands for each. "
+            "They stay as long as the hub keeps its database; in another one users have other ids."
+        )
 
 
 def _count(servers: int) -> str:

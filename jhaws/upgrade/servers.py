@@ -25,6 +25,8 @@ from .users import Server, User
 # Made up: what is in a pod's environment decides neither its name nor its home.
 HUB = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/hub/api")
 Manifest = dict[str, Any]
+# Stands in names for {userid} where an id is not told; letters that Kubernetes takes in a name.
+UNKNOWN_ID = "unknown-userid"
 NO_HOME = "none, what is written is lost"
 
 
@@ -70,12 +72,13 @@ async def make_server(setup: Setup, user: User, server: Server, *, before: bool 
         if not before and is_legacy(server):
             _keep_legacy_claim(spawner)
         pod = await spawner.get_pod_manifest()
+        path = spawner.home_mount if isinstance(spawner, JhawsSpawner) and spawner.nfs_server else setup.home_mount
+        plain = spawner.api.api_client.sanitize_for_serialization  # the manifest as the API server gets it
+        mounts = plain(pod.spec.containers[0].volume_mounts) or []
+        home = describe_home(plain(pod.spec.volumes) or [], mounts, path)
+        return Made(pod_name, home, posixpath.normpath(path))
     except Exception as error:  # noqa: BLE001  # whatever a start would fail with is told of this user
         return Made("", NO_HOME, "", refusal=next(iter(str(error).splitlines()), type(error).__name__))
-    mount = spawner.home_mount if isinstance(spawner, JhawsSpawner) and spawner.nfs_server else setup.home_mount
-    plain = spawner.api.api_client.sanitize_for_serialization  # the manifest as the API server gets it
-    mounts = plain(pod.spec.containers[0].volume_mounts) or []
-    return Made(pod_name, describe_home(plain(pod.spec.volumes) or [], mounts, mount), mount)
 
 
 def _make_spawner(setup: Setup, user: User, server: Server, *, escape: bool) -> KubeSpawner:
@@ -85,7 +88,8 @@ def _make_spawner(setup: Setup, user: User, server: Server, *, escape: bool) -> 
         config = Config(config)
         config.merge(Config({"KubeSpawner": {"slug_scheme": "escape"}}))
     groups = [SimpleNamespace(name=group) for group in user.groups]
-    owner = SimpleNamespace(name=user.name, id=0, url="/", groups=groups)
+    user_id = UNKNOWN_ID if user.id is None else user.id
+    owner = SimpleNamespace(name=user.name, id=user_id, url="/", groups=groups)
     with without_cluster():
         spawner = setup.spawner_class(user=owner, hub=HUB, orm_spawner=orm.Spawner(name=server.name), config=config)
     spawner.user_options = dict(server.user_options)
@@ -120,14 +124,15 @@ def describe_home(volumes: Sequence[Manifest], mounts: Sequence[Manifest], path:
         mounts: The server's, v1 VolumeMount each.
         path: Where the home is in the server.
     """
-    mount = next((each for each in mounts if posixpath.normpath(each["mountPath"]) == path), None)
+    wanted = posixpath.normpath(path)
+    mount = next((each for each in mounts if posixpath.normpath(each["mountPath"]) == wanted), None)
     if mount is None:
         return NO_HOME
     volume = next((each for each in volumes if each["name"] == mount["name"]), {})
     folder = mount.get("subPath") or ""
     if nfs := volume.get("nfs"):
-        return f"NFS {nfs['server']}:{posixpath.join(nfs['path'], folder)}"
+        return f"NFS {nfs.get('server')}:{posixpath.join(nfs.get('path', ''), folder)}"
     if claim := volume.get("persistentVolumeClaim"):
-        return f"PVC {claim['claimName']}{folder and ', folder ' + folder}"
+        return f"PVC {claim.get('claimName')}{folder and ', folder ' + folder}"
     kind = next((key for key in volume if key != "name"), "nothing")
     return f"volume {mount['name']} ({kind}){folder and ', folder ' + folder}"

@@ -17,7 +17,7 @@ TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105  # the name of the environment vari
 SCOPES = "list:users, read:users, read:servers and admin:server_state"
 SAVE = "Save what GET /hub/api/users?include_stopped_servers=1 answers; of several pages, put all items into one list."
 # What the check reads of the API's models, and how JSON calls it.
-USER_FIELDS = {"name": str, "admin": bool, "roles": list, "groups": list, "servers": dict}
+USER_FIELDS = {"name": str, "id": int, "admin": bool, "roles": list, "groups": list, "servers": dict}
 SERVER_FIELDS = {"ready": bool, "stopped": bool, "state": dict, "user_options": dict}
 JSON_NAMES: Mapping[type, str] = {
     str: "a text",
@@ -60,12 +60,14 @@ class User:
         admin: The admin flag or the role `admin`.
         groups: Names.
         servers: All that the hub knows; the default server is always there.
+        id: The number in the hub's database; the API does not tell it, a file of one's own may.
     """
 
     name: str
     admin: bool = False
     groups: tuple[str, ...] = ()
     servers: tuple[Server, ...] = (Server(),)
+    id: int | None = None
 
 
 def read_users(models: Any, *, source: str) -> list[User]:
@@ -115,6 +117,7 @@ def _read_user(model: Any, place: str) -> User:
         admin=bool(model.get("admin")) or "admin" in (model.get("roles") or ()),
         groups=tuple(str(group) for group in model.get("groups") or ()),
         servers=tuple(({"": Server()} | servers).values()),
+        id=model.get("id"),
     )
 
 

@@ -149,6 +149,56 @@ def test_each_kind_of_change_has_its_advice(place: Place, old: Any, new: Any, wh
     assert said in " ".join(text.split())
 
 
+SHARED = {"storage": {"type": "static", "static": {"pvcName": "homes"}}}
+TOGETHER = "A user's servers have one home together then"
+
+
+@pytest.mark.parametrize(
+    ("singleuser", "servers", "meet"),
+    [
+        ({}, {"": STATE, "lab": STATE}, True),
+        (SHARED, {"": STATE, "lab": STATE}, False),
+        (SHARED, {"": STATE | {"pvc_name": "x"}, "lab": STATE}, False),
+        ({"storage": {"type": "none"}}, {"": STATE, "lab": STATE}, False),
+        ({}, {"": STATE, "lab": {}}, False),
+        ({}, {"": STATE}, False),
+    ],
+)
+def test_homes_that_meet_are_told_of(place: Place, singleuser: Any, servers: dict[str, Any], meet: bool) -> None:
+    """Several homes of a user that become one must be merged; servers that share a home already have one to copy."""
+    users = [user("ann", servers={name: server(state=state) for name, state in servers.items()}), user("bea", "")]
+    text = place.run(STOCK | {"singleuser": singleuser}, [JHAWS | {"singleuser": singleuser}, NFS], users)[1]
+
+    assert (TOGETHER in text) == meet
+
+
+def test_a_home_that_meets_one_that_stays_is_told_of(place: Place) -> None:
+    """The default server keeps its home, and that of a named server would be in the same place."""
+    one = {"storage": {"dynamic": {"pvcNameTemplate": "claim-{username}"}}}
+    code, text = place.run(STOCK, [JHAWS | {"singleuser": one}], [user("ann", "", "lab")])
+
+    assert code == 1
+    assert "PVC claim-ann--lab  PVC claim-ann" in text
+    assert TOGETHER in text
+
+
+BY_ID = {"singleuser": {"storage": {"dynamic": {"pvcNameTemplate": "claim-{userid}"}}}}
+
+
+def test_names_by_ids_that_are_not_told_are_noted(place: Place) -> None:
+    """The hub's API tells no ids: that is said also where nothing seems to change, and not where a file tells them."""
+    untold, told = user("ann", ""), user("ann", "", id=7)
+    code, text = place.run(STOCK | BY_ID, [JHAWS | BY_ID], [untold])
+
+    assert code == 0
+    assert "Note: Names with {userid} cannot be told" in text
+    assert place.changes(STOCK | BY_ID, [JHAWS, NFS], [told]) == [
+        ("ann", "", "home", "PVC claim-7", "NFS drive:/home/ann")
+    ]
+    assert "Note" not in place.run(STOCK | BY_ID, [JHAWS | BY_ID], [told])[1]
+    assert "Note" not in place.run(STOCK, [JHAWS], [untold])[1]
+
+
 def test_who_may_come_unasked_is_told(place: Place) -> None:
     """From z2jh's default, where any name enters, to our list; and the reverse."""
     text = place.run({}, [JHAWS], [user("ann")])[1]

@@ -52,13 +52,16 @@ async def test_the_home_of_each_kind_of_storage(values: dict[str, Any], home: st
 @pytest.mark.parametrize("in_a_list", [True, False])
 async def test_a_home_in_extra_volumes_is_the_same_folder_as_ours(in_a_list: bool) -> None:
     """Who mounts NFS by hand and goes to `nfs_server` with the same folder moves nothing."""
-    volume = {"name": "drive", "nfs": {"server": "drive", "path": "/"}}
+    volume: dict[str, Any] = {"name": "drive", "nfs": {"server": "drive", "path": "/"}}
     mount = {"name": "drive", "mountPath": "/home/jovyan/", "subPath": "home/{username}"}
     volumes: Any = [volume] if in_a_list else {"a": volume}
     mounts: Any = [mount] if in_a_list else {"a": mount}
     by_hand = await made(storage(type="none", extraVolumes=volumes, extraVolumeMounts=mounts))
 
     assert by_hand == await made(jhaws(nfs_server="drive"))
+    del volume["nfs"]["server"]
+    incomplete = await made(storage(type="none", extraVolumes=volumes, extraVolumeMounts=mounts))
+    assert incomplete.home == "NFS None:/home/ann"
 
 
 async def test_another_mount_path_of_the_home() -> None:
@@ -70,6 +73,23 @@ async def test_another_mount_path_of_the_home() -> None:
     ours = await made(values | jhaws(nfs_server="drive", home_mount="/home/rstudio"))
     assert ours == Made("jupyter-ann", "NFS drive:/home/ann", "/home/rstudio")
     assert "so the user's PVC is not made" in (await made(values | jhaws(nfs_server="drive"))).refusal
+
+
+async def test_a_mount_path_with_a_slash_at_its_end_is_the_same_path() -> None:
+    """Kubernetes mounts the home there alike, so it is found, and no other mount is told."""
+    values = storage(homeMountPath="/home/rstudio/")
+
+    assert await made(values) == await made(storage(homeMountPath="/home/rstudio"))
+    assert await made(values) == Made("jupyter-ann", "PVC claim-ann", "/home/rstudio")
+
+
+@pytest.mark.parametrize(("number", "said"), [(7, "7"), (None, "unknown-userid")])
+async def test_names_by_the_users_id(number: int | None, said: str) -> None:
+    """The id is in the names where it is told, and a word that nobody takes for one where it is not."""
+    values = storage(dynamic={"pvcNameTemplate": "claim-{userid}"})
+    values["singleuser"]["podNameTemplate"] = "nb-{userid}"
+
+    assert await made(values, User("ann", id=number)) == Made(f"nb-{said}", f"PVC claim-{said}", "/home/jovyan")
 
 
 async def test_a_named_server_has_its_own_claim_and_pod() -> None:
@@ -141,6 +161,7 @@ async def test_a_server_that_cannot_start_is_told_with_the_reason() -> None:
     wrong = {"hub": {"config": {"KubeSpawner": {"pod_name_template": 3}}}}
     assert "pod_name_template" in (await made(wrong)).refusal
     assert "nosuch" in (await made({"singleuser": {"podNameTemplate": "x-{nosuch}"}})).refusal
+    assert (await made(storage(homeMountPath=3))).refusal
 
 
 def test_another_spawner_is_refused() -> None:
