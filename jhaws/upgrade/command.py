@@ -20,7 +20,7 @@ from ..values.merging import Merged, merge
 from ..values.places import Problem, value_at
 from ..values.reading import read_source
 from .comparing import Change, Comparison, compare
-from .setups import Setup, make_setup
+from .setups import make_setup
 from .users import TOKEN, User, fetch_users, read_users_file
 
 Say = Callable[[str], None]
@@ -72,9 +72,12 @@ def add_upgrade_check(commands: Any, *, say: Say) -> None:
         try:
             report = make_report(options)
         except ConfigError as error:
-            parser.exit(2, f"jhaws: {error}\n")
-        for line in [json.dumps(as_record(report), indent=2)] if options.json else write_report(report):
-            say(line)
+            parser.exit(2, f"jhaws: {printable(str(error))}\n")
+        if options.json:
+            say(json.dumps(as_record(report), indent=2))
+        else:
+            for line in write_report(report):
+                say(printable(line))
         return int(should_act(report))
 
     parser.set_defaults(run=run)
@@ -86,37 +89,50 @@ def make_report(options: argparse.Namespace) -> Report:
     Raises:
         ConfigError: Something cannot be read.
     """
-    old, new = read_values(options.old), read_values(options.new)
-    problems = check(new)
+    (old, _), (new, warnings) = read_values(options.old), read_values(options.new)
+    problems = [*warnings, *check(new)]
     now = make_setup(old.values, option="--from")
     if any(problem.serious for problem in problems):
         return Report(now.classes, "", problems, None)
     then = make_setup(new.values, option="--to")
-    comparison = asyncio.run(_compare(now, then, options))
-    notes = [*_notes_on_values(old, "--from"), *_notes_on_values(new, "--to")]
+    users = read_users(options)
+    comparison = asyncio.run(compare(now, then, users))
+    notes = [*_notes_on_values(old, "--from"), *_notes_on_values(new, "--to"), *_notes_on_users(users, options)]
     return Report(now.classes, then.classes, problems, comparison, notes)
 
 
-def read_values(names: Sequence[str]) -> Merged:
-    """Read values files as Helm does.
+def read_values(names: Sequence[str]) -> tuple[Merged, list[Problem]]:
+    """Read values files as Helm does, and return them with what Helm would go on in spite of.
 
     Raises:
         ConfigError: One of them cannot be read.
     """
     sources = [read_source(name) for name in names]
-    for source in sources:
-        if source.problems:
-            raise ConfigError(f"{source.problems[0].place}: {source.problems[0].sentence}")
-    return merge(sources)
+    problems = [problem for source in sources for problem in source.problems]
+    for problem in problems:
+        if problem.serious:
+            raise ConfigError(f"{problem.place}: {problem.sentence}")
+    return merge(sources), problems
 
 
-async def _compare(now: Setup, then: Setup, options: argparse.Namespace) -> Comparison:
-    users: list[User]
+def read_users(options: argparse.Namespace) -> list[User]:
+    """Read the users from where the operator says.
+
+    Raises:
+        ConfigError: They cannot be read.
+    """
     if options.users:
-        users = read_users_file(options.users)
-    else:
-        users = await fetch_users(options.hub, os.environ.get(TOKEN, ""))
-    return await compare(now, then, users)
+        return read_users_file(options.users)
+    return asyncio.run(fetch_users(options.hub, os.environ.get(TOKEN, "")))
+
+
+def _notes_on_users(users: Sequence[User], options: argparse.Namespace) -> Iterator[str]:
+    stopped = any(not server.running and server.state != {} for user in users for server in user.servers)
+    if options.users and not stopped:
+        yield (
+            f"{options.users} has no server that is stopped. If it is not the answer to "
+            "GET /hub/api/users?include_stopped_servers=1, the homes of those who do not work now were not looked at."
+        )
 
 
 def _notes_on_values(merged: Merged, option: str) -> Iterator[str]:
@@ -138,7 +154,10 @@ def should_act(report: Report) -> bool:
 
 def as_record(report: Report) -> dict[str, Any]:
     """Return a report as JSON takes it."""
-    problems = [{**asdict(each.place), "key": each.key, "sentence": each.sentence} for each in report.problems]
+    problems = [
+        {**asdict(each.place), "key": each.key, "sentence": each.sentence, "serious": each.serious}
+        for each in report.problems
+    ]
     comparison = report.comparison or Comparison(0, (), (), ())
     return {
         "from": report.now,
@@ -152,7 +171,8 @@ def as_record(report: Report) -> dict[str, Any]:
 def write_report(report: Report) -> Iterator[str]:
     """Give the lines of a report for people."""
     for problem in report.problems:
-        yield f"{problem.place}  {problem.key}: {problem.sentence}"
+        about = "  ".join(filter(None, (str(problem.place), problem.key, "" if problem.serious else "(warning)")))
+        yield f"{about}: {problem.sentence}"
     if report.comparison is None:
         yield "Correct the values of --to first: a hub would not start with them, so nothing was compared."
         return
@@ -171,6 +191,12 @@ def write_report(report: Report) -> Iterator[str]:
 
 def make_table(changes: Sequence[Change]) -> list[str]:
     """Return a table's lines, each column as wide as its widest cell."""
-    rows = [HEAD, *((each.user, each.server or "-", each.what, each.now, each.then) for each in changes)]
+    cells = ((each.user, each.server or "-", each.what, each.now, each.then) for each in changes)
+    rows = [HEAD, *(tuple(printable(cell) for cell in row) for row in cells)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def printable(text: str) -> str:
+    r"""Write out what a terminal obeys or does not show, `\x1b` and the like; users' names may have it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

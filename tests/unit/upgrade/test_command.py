@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from jhaws.cli import main
+from jhaws.values import places
+from jhaws.values.reading import Source, read_source
 
 ADMIN, USER = "correct-horse-battery-staple-admin", "shared-by-the-class"
 LOGIN = {"admin_users": ["root"], "allowed_users": ["ann"], "admin_password": ADMIN, "user_password": USER}
@@ -228,7 +230,52 @@ def test_new_values_that_are_wrong_come_first(place: Place) -> None:
     assert "new-1.yaml:3  auth.admin.users: z2jh 0.11.0 took auth.admin.users away." in text
     assert "JhawsSpawner has no option 'nfs_sever'" in text
     assert text.endswith("so nothing was compared.\n")
-    assert json.loads(place.run(STOCK, [JHAWS, wrong], [], "--json")[1])["problems"][0]["line"] == 3
+    first = json.loads(place.run(STOCK, [JHAWS, wrong], [], "--json")[1])["problems"][0]
+    assert (first["line"], first["serious"]) == (3, True)
+
+
+def test_what_helm_goes_on_in_spite_of_is_a_warning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, also of the file alone, and marked; neither the comparison nor the exit code minds it."""
+    monkeypatch.setattr("jhaws.upgrade.command.read_source", read_with_warning)
+    new = JHAWS | {"hub": JHAWS["hub"] | {"config": JHAWS["hub"]["config"] | {"KubeSpawner": {"cpu_limits": 3}}}}
+    code, text = place.run(STOCK, [new], [user("ann", "")])
+
+    assert code == 0
+    assert "new-0.yaml:1  (warning): This is odd.\n" in text
+    assert "KubeSpawner.cpu_limits  (warning): KubeSpawner has no option" in text
+    assert "Something changes for 0 of 1 users." in text
+    said = json.loads(place.run(STOCK, [new], [user("ann", "")], "--json")[1])
+    assert [problem["serious"] for problem in said["problems"]] == [False, False]
+
+
+def read_with_warning(name: str) -> Source:
+    source = read_source(name)
+    source.problems.append(places.Problem(places.Place(name, 1), "", "This is odd.", serious=False))
+    return source
+
+
+def test_what_a_terminal_would_obey_is_written_out(place: Place) -> None:
+    """A user's name can neither colour, clear nor reverse what an operator reads, and the columns stay even."""
+    users = [user("ann\x1b[2J\u202e\n", "lab\x07"), user("half\ud800", ""), user("bea", "")]
+    code, text = place.run(STOCK, [JHAWS, NFS], users)
+    lines = text.splitlines()
+    starts = {line.index(what) for line in lines for what in ("WHAT  ", "home  ", "log-in  ") if what in line}
+
+    assert code == 1
+    assert all(line.isprintable() for line in lines)
+    assert r"ann\x1b[2J\u202e\n  lab\x07" in text
+    assert r"half\ud800" in text
+    assert len(starts) == 1
+
+
+def test_a_file_without_stopped_servers_is_noted(place: Place) -> None:
+    """Saved without include_stopped_servers, an answer has those alone who work now; all others' homes are missing."""
+    running = user("ann", servers={"": server(stopped=False, ready=True)})
+
+    for users in ([running, user("bea")], [user("bea")]):
+        text = " ".join(place.run(STOCK, [JHAWS], users)[1].split())
+        assert "has no server that is stopped. If it is not the answer to GET /hub/api/users?include_stopped" in text
+    assert "is stopped" not in place.run(STOCK, [JHAWS], [running, user("bea", "")])[1]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +284,9 @@ def test_new_values_that_are_wrong_come_first(place: Place) -> None:
         ("old.yaml", "a: [", "is not closed"),
         ("new.yaml", "a: 1\na: 2\n", "'a' is here a second time"),
         ("users.json", "{", "holds no JSON"),
+        ("users.json", '[{"name": "ann", "servers": [1]}]', "user 1: servers must be an object, got a list"),
+        ("users.json", '[{"name": "ann"}]', "lacks the scope read:servers"),
+        ("users.json", '[{"name": "a", "servers": {"\\u001b[2J": 3}}]', "user 1, server '\\x1b[2J' must be an object"),
         ("old.yaml", "hub: {config: [JupyterHub]}", "--from: the values have text or a list where"),
         ("old.yaml", "singleuser: {storage: {dynamic: 3}}", "--from: the values have text or a list where"),
         ("old.yaml", "singleuser: {storage: {extraVolumes: [{nfs: {}}]}}", "--from: the values have text or a list"),
