@@ -1,6 +1,8 @@
 """The command `jhaws`: `demo` runs a hub on this machine, `local` runs the embedded cluster alone.
 
 Only this module prints and chooses exit codes: 0 done, 1 refused with one sentence on stderr, 2 wrong arguments.
+
+Each command imports its own modules when it is called: JupyterHub, KubeSpawner and the embedded cluster take seconds.
 """
 
 from __future__ import annotations
@@ -14,15 +16,13 @@ from pathlib import Path
 
 from . import __version__
 from .errors import JhawsError
-from .local.cluster import LocalSettings, run_local
-from .local.demo import DemoOptions, nodegroups, run_demo
-from .upgrade.command import add_upgrade_check
-from .values.command import add_values
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (default: those of the process) and return its exit code."""
-    options = make_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    called = next((each for each in arguments if not each.startswith("-")), "")
+    options = make_parser(called).parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except JhawsError as error:
@@ -32,13 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Build the parser; every option has a help text with unit and default."""
+def make_parser(called: str = "") -> argparse.ArgumentParser:
+    """Build the parser; every option has a help text with unit and default.
+
+    Args:
+        called: The command that is called; `values` and `upgrade-check` have their options only then.
+    """
     parser = argparse.ArgumentParser(prog="jhaws", description="JupyterHub on AWS.")
     parser.add_argument("--version", action="version", version=f"jhaws {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="run a real JupyterHub on this machine", description=run_demo.__doc__)
+    demo = commands.add_parser("demo", help="run a real JupyterHub on this machine")
     demo.description = "Run JupyterHub with jhaws on an embedded Kubernetes; Ctrl-C stops everything it started."
     demo.add_argument(
         "--port", type=int, default=8000, help="port of the hub on 127.0.0.1, 0 for any free one (default: 8000)"
@@ -60,8 +64,18 @@ def make_parser() -> argparse.ArgumentParser:
     add_state(local, "local-state")
     local.set_defaults(run=local_command)
 
-    add_values(commands, say=say)
-    add_upgrade_check(commands, say=say)
+    if called == "values":
+        from .values.command import add_values
+
+        add_values(commands, say=say)
+    else:
+        commands.add_parser("values", help="check and explain Helm values, before Helm sees them")
+    if called == "upgrade-check":
+        from .upgrade.command import add_upgrade_check
+
+        add_upgrade_check(commands, say=say)
+    else:
+        commands.add_parser("upgrade-check", help="say what an upgrade would change for each user")
     return parser
 
 
@@ -89,6 +103,8 @@ def add_state(parser: argparse.ArgumentParser, default: str) -> None:
 
 def demo_command(options: argparse.Namespace) -> None:
     """Run `jhaws demo`."""
+    from .local.demo import DemoOptions, run_demo
+
     say(f"jhaws {__version__} demo")
     wanted = DemoOptions(
         state=options.state, port=options.port, fresh=options.fresh, cull_after_seconds=options.cull_after
@@ -107,6 +123,9 @@ def say(line: str) -> None:
 
 def local_command(options: argparse.Namespace) -> None:
     """Run `jhaws local`."""
+    from .local.cluster import LocalSettings, run_local
+    from .local.demo import nodegroups
+
     asyncio.run(run_local(LocalSettings(state_dir=options.state, nodegroups=nodegroups(), port=options.port)))
 
 

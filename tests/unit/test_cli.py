@@ -1,0 +1,52 @@
+"""The command `jhaws` as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from jhaws.cli import main, make_parser
+
+# Calls the command, and ends with what it has imported.
+CODE = """
+import contextlib, sys
+from jhaws.cli import main
+with contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print(*sys.modules, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spared"),
+    [
+        (["--help"], {"jupyterhub", "kubespawner", "kubernetes_asyncio", "aiohttp", "jhaws.local"}),
+        (["--version"], {"jupyterhub", "kubespawner", "kubernetes_asyncio", "aiohttp", "jhaws.local"}),
+        (["demo", "--help"], {"jupyterhub", "kubespawner", "kubernetes_asyncio", "aiohttp", "jhaws.local"}),
+        (["values", "check", "--help"], {"jhaws.local", "jhaws.upgrade"}),
+        (["upgrade-check", "--help"], {"jhaws.local"}),
+    ],
+)
+def test_a_command_imports_what_it_needs(arguments: list[str], spared: set[str]) -> None:
+    """JupyterHub and KubeSpawner take seconds: help has none of them, and no command has the others' modules."""
+    ended = subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, check=True)
+
+    assert spared & set(ended.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("command", ["values", "upgrade-check"])
+def test_the_help_is_the_same_whatever_is_called(command: str) -> None:
+    """A command whose module is not imported is listed with the sentence that its module has."""
+    assert make_parser().format_help() == make_parser(command).format_help()
+
+
+@pytest.mark.parametrize("arguments", [[], ["vaules"], ["--nosuch", "values", "check", "x"], ["--", "values"]])
+def test_a_wrong_call_says_what_there_is(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command, with an unknown one or an unknown option the exit code is 2, with a line on stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert "usage: jhaws" in capsys.readouterr().err
