@@ -111,10 +111,9 @@ class RunningHub(HubClient):
 
     async def launch(self) -> None:
         """Start the hub process without waiting for it to answer."""
-        bin_dir = str(Path(sys.executable).parent)
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "KUBE"))},
-            "PATH": bin_dir + os.pathsep + os.environ["PATH"],
+            "PATH": program_path(),
             "CONFIGPROXY_AUTH_TOKEN": self.admin_token,
             "JUPYTER_RUNTIME_DIR": str(self.state / "runtime"),
             **self.environment,
@@ -212,6 +211,11 @@ def kill_processes(processes: list[tuple[int, str]]) -> None:
         with contextlib.suppress(OSError):
             if process_stat(pid)[1] == started:
                 os.kill(pid, signal.SIGKILL)
+
+
+def program_path() -> str:
+    """Return the PATH under which a hub finds the programs that are installed beside it, as its proxy and alembic."""
+    return str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
 
 
 @contextlib.asynccontextmanager

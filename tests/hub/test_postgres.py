@@ -17,7 +17,7 @@ from tests.hubclient import eventually
 from tests.postgres import Postgres, running_postgres
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster
-from .hubs import RunningHub
+from .hubs import RunningHub, program_path
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -170,7 +170,8 @@ if jupyterhub.version_info >= (6,):  # no skip: there is nothing to upgrade from
         config.write_text(f"c.JupyterHub.db_url = {postgres.url(database)!r}")
         with pytest.raises(DatabaseSchemaMismatch):
             new_session_factory(postgres.url(database))
-        subprocess.run([sys.executable, "-m", "jupyterhub", "upgrade-db", "-f", config], cwd=tmp_path, check=True)
+        command = [sys.executable, "-m", "jupyterhub", "upgrade-db", "-f", config]
+        subprocess.run(command, cwd=tmp_path, env=os.environ | {"PATH": program_path()}, check=True)
         new_session_factory(postgres.url(database))().get_bind().dispose()
 
         assert all(before.values())

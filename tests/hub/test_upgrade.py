@@ -28,7 +28,7 @@ from jhaws.names import HUB_LABEL
 from tests.hubclient import Session, eventually, read_json
 
 from .clusters import ADMIN_PASSWORD, USER_PASSWORD, USERS, Place
-from .hubs import running_hub
+from .hubs import program_path, running_hub
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -358,7 +358,8 @@ def rows(place: Place) -> dict[str, Any]:
 def upgrade_database(place: Place) -> Path:
     """Do what `jupyterhub upgrade-db` does, with the newer JupyterHub, and return the old database's copy."""
     command = [sys.executable, "-m", "jupyterhub", "upgrade-db", "-f", place.state / "jupyterhub_config.py"]
-    subprocess.run(command, cwd=place.state, env=os.environ | place.hub.environment, check=True, capture_output=True)
+    environment = os.environ | {"PATH": program_path()} | place.hub.environment
+    subprocess.run(command, cwd=place.state, env=environment, check=True, capture_output=True)
     return next(place.state.glob("jupyterhub.sqlite.*"))
 
 
