@@ -282,7 +282,7 @@ def test_a_file_without_stopped_servers_is_noted(place: Place) -> None:
     ("file", "content", "said"),
     [
         ("old.yaml", "a: [", "is not closed"),
-        ("new.yaml", "a: 1\na: 2\n", "'a' is here a second time"),
+        ("new.yaml", "a: 1\na: 2\n", "is here a second time"),
         ("users.json", "{", "holds no JSON"),
         ("users.json", '[{"name": "ann", "servers": [1]}]', "user 1: servers must be an object, got a list"),
         ("users.json", '[{"name": "ann"}]', "lacks the scope read:servers"),
