@@ -20,17 +20,19 @@ from . import chart, demo
 from .installation import Installation
 from .place import Place, find_chart, open_place
 
+# The first test waits for the images and the node too.
+TEST_SECONDS = 900
+
 OBSTACLE = "" if os.environ.get("KUBECONFIG") else node.find_obstacle() or images.find_obstacle()
 DEMO, CHART = "demo", "chart"
 WAYS = [DEMO, CHART] if find_chart() else [DEMO]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the ring where it cannot run, with the reason."""
-    if OBSTACLE:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason=OBSTACLE))
+    """Give the ring's tests their time, or skip them where they cannot run, with the reason."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=OBSTACLE) if OBSTACLE else pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

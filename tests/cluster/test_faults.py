@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -70,6 +71,28 @@ async def test_an_outage_of_the_api_server_costs_nobody_anything(hub: Installati
     assert generation(after) == generation(before)
     assert generation(await hub.hub_pod()) == generation(hub_before)
     await hub.stop_server("light-after")
+
+
+async def test_a_hub_that_lost_its_rights_says_so_and_goes_on_when_it_has_them(hub: Installation) -> None:
+    """Without its RoleBinding a start ends at once, with a sentence for the user and the missing right in the log."""
+    await hub.add_user("light-rights")
+    session = await hub.login("light-rights", hub.user_password)
+    binding = await hub.kubectl.get("rolebinding", "hub")
+    await hub.kubectl.run("delete", "rolebinding", "hub")
+    try:
+        await hub.api("POST", "users/light-rights/server")
+        await eventually(lambda: hub.is_gone("light-rights"), what="the end of the start")
+        page = (await session.get("hub/spawn-pending/light-rights"))[1]
+        log = hub.read_log()
+    finally:
+        kept = ("name", "labels", "annotations")
+        metadata = {name: binding["metadata"][name] for name in kept if name in binding["metadata"]}
+        await hub.kubectl.apply({**binding, "metadata": metadata})
+    await hub.start_server("light-rights")
+
+    assert "This hub is not allowed to start servers" in page
+    assert re.search(r"hub_not_allowed.*cannot create resource \\*\"pods\\*\"", log)
+    await hub.stop_server("light-rights")
 
 
 async def test_who_was_on_a_drained_node_starts_again_with_their_files(hub: Installation) -> None:

@@ -28,6 +28,18 @@ async def test_a_placeholder_gives_way_to_a_user(hub: Installation) -> None:
     await eventually(lambda: running_placeholders(hub), within=90, what="the placeholder in its place again")
 
 
+async def test_placeholders_of_a_class_that_is_not_there_stay_off_with_a_sentence(hub: Installation) -> None:
+    """A PriorityClass that nobody made is named in the hub's log, with what makes it; users' servers start as ever."""
+    await hub.set_config("c.JhawsPlaceholder.priority_class = 'no-such-class'\n")
+    try:
+        await eventually(lambda: "no PriorityClass 'no-such-class'" in hub.read_log(), what="the sentence")
+        assert await placeholders(hub, "Running") == []
+        await hub.start_server("light-unplaced")
+        await hub.stop_server("light-unplaced")
+    finally:
+        await hub.set_config()
+
+
 async def test_the_culler_stops_an_idle_server(hub: Installation) -> None:
     """A server that nobody uses for `timeout` is stopped, and its user's next one starts as ever."""
     await hub.set_config("c.JhawsCuller.timeout = 5\n")
