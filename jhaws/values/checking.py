@@ -7,21 +7,20 @@ our JSON Schema, and z2jh's where its file is given. Each problem comes once, wi
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import renames
 from .fitting import find_misfits
-from .hubcheck import CONFIG, Said, ask_hub
+from .hubcheck import CONFIG, OF_KUBESPAWNER, Said, ask_hub
+from .masking import MASK, find_secrets
 from .merging import Merged
 from .places import Finding, Path, Problem, dotted, value_at
 from .renames import Rename, find_rename, schema_has
 from .schema import CLASSES, make_schema
+from .strangers import SECTIONS, find_near, is_class, is_stranger, shown
 from .validating import find_violations
-
-SECTIONS = tuple(cls.__name__ for cls in CLASSES)
 
 
 def check(merged: Merged, schema: Mapping[str, Any] | None = None) -> list[Problem]:
@@ -36,10 +35,27 @@ def check(merged: Merged, schema: Mapping[str, Any] | None = None) -> list[Probl
     for step in (_misplaced(merged, schema), _renamed(merged, schema), _hub(merged), fits):
         found += [finding for finding in step if not _is_told(finding, found)]
     # A schema sees what is wrong within a value from outside too; then the earlier sentence is the better one.
-    found += [each for each in _violations(merged, schema) if not (_is_told(each, found) or _is_around(each, found))]
-    problems = [Problem(merged.place_of(each.path), dotted(each.path), each.sentence, each.serious) for each in found]
+    for each in _violations(merged, schema):
+        if not (_is_told(each, found) or _is_around(each, found)):
+            found.append(each)
+    problems = list(_without_secrets(found, merged))
     files = list(dict.fromkeys(place.file for place in merged.places.values()))
     return sorted(dict.fromkeys(problems), key=lambda each: (files.index(each.place.file), each.place.line))
+
+
+def _without_secrets(found: Iterable[Finding], merged: Merged) -> Iterator[Problem]:
+    """Give the problems, without the values and keys that nobody may see.
+
+    The hub's sentences are for its own log, and JupyterHub's are not ours.
+    """
+    instead = dict(find_secrets(merged.values))
+    instead |= {repr(path[-1]): MASK for path in merged.places if is_stranger(path)}
+    for each in found:
+        sentence = each.sentence
+        for text in sorted((text for text in instead if text in sentence), key=len, reverse=True):
+            sentence = sentence.replace(text, instead[text])
+        key = shown(each.path[:-1] if each.nameless else each.path)
+        yield Problem(merged.place_of(each.path), key, sentence, each.serious)
 
 
 def _is_told(finding: Finding, found: Iterable[Finding]) -> bool:
@@ -66,6 +82,8 @@ def _misplaced(merged: Merged, schema: Mapping[str, Any] | None) -> Iterator[Fin
     for path in merged.places:
         if len(path) == 2 and path[0] in ("hub", "singleuser", "custom") and str(path[1]) in SECTIONS:
             yield Finding(path, f"{path[1]} has no effect here. Write hub.config.{path[1]}.")
+        if len(path) == 2 and path[0] == "custom" and path[1] != "jhaws" and find_near(str(path[1]), ["jhaws"]):
+            yield Finding(path, f"Nothing reads custom.{path[1]}, and all of jhaws is used. Write custom.jhaws.")
         if path[-2:-1] == ("extraEnv",) and _is_no_variable(value_at(merged.values, path)):
             yield Finding(
                 path,
@@ -78,14 +96,14 @@ def _misplaced(merged: Merged, schema: Mapping[str, Any] | None) -> Iterator[Fin
 
 
 def _unknown_key(key: str, known: Iterable[str]) -> str:
-    if key in SECTIONS or (key[:1].isupper() and key.endswith(("Spawner", "Authenticator", "Hub"))):
+    if near := find_near(key, known):
+        return f"The chart has no key {key!r}. Did you mean {near!r}?"
+    if key in SECTIONS or is_class(key):
         return f"{key} is a class of the hub, and the chart has no such key. Write hub.config.{key}."
     if key == "jhaws":
         return "The chart has no key 'jhaws'. Write custom.jhaws."
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    return (
-        f"The chart has no key {key!r}. {f'Did you mean {near[0]!r}?' if near else 'Take it out, or put it in custom.'}"
-    )
+    name = "such key" if is_stranger((key,)) else f"key {key!r}"
+    return f"The chart has no {name}. Take it out, or put it in custom."
 
 
 def _is_no_variable(value: Any) -> bool:
@@ -93,10 +111,10 @@ def _is_no_variable(value: Any) -> bool:
 
 
 def _lower_section(section: str) -> str:
-    names = {name.lower(): name for name in (*SECTIONS, "JupyterHub", "KubeSpawner", "Spawner", "Authenticator")}
-    near = difflib.get_close_matches(section.lower(), names, n=1, cutoff=0.8)
-    advice = f"Write {names[near[0]]}." if near else "z2jh's own values belong one or two levels further out."
-    return f"A section of hub.config is a class and begins with a capital; with {section!r} the hub ends. {advice}"
+    near = find_near(section, (*SECTIONS, "JupyterHub", "KubeSpawner", "Spawner", "Authenticator"))
+    advice = f"Write {near}." if near else "z2jh's own values belong one or two levels further out."
+    name = "this key" if is_stranger((*CONFIG, section)) else repr(section)
+    return f"A section of hub.config is a class and begins with a capital; with {name} the hub ends. {advice}"
 
 
 def _mapping_at(merged: Merged, path: Path) -> Mapping[str, Any]:
@@ -132,18 +150,38 @@ def _hub(merged: Merged) -> Iterator[Finding]:
 
 
 def _path_of(said: Said, merged: Merged) -> Path:
-    """Return the written key that a sentence of the hub speaks of: the longest one whose name is in it."""
-    best: Path = said.path
+    """Return the written key that a sentence of the hub speaks of: the deepest one whose name is in it."""
+    best, deepest, text = said.path, 0, said.names
     for path in merged.places:
-        if path[: len(CONFIG)] == CONFIG:
-            name = dotted(path[len(CONFIG) :])
-        elif path[:2] == ("custom", "jhaws"):
-            name = dotted(path)
-        else:
-            continue
-        if name and name in said.names and len(path) > len(best):
-            best = path
+        for parts in _names(path, merged):
+            if len(parts) > deepest and dotted(parts) in text:
+                best, deepest = path, len(parts)
+    if "a name that it does not know" in text:
+        # The hub does not show what may be a password in the wrong place; its line is no secret.
+        return next((path for path in merged.places if path[:-1] == best and is_stranger(path)), best)
     return best if best != CONFIG else _of_cull(said, merged)
+
+
+def _names(path: Path, merged: Merged) -> Iterator[Path]:
+    """Give the names by which the hub may speak of what is written at `path`."""
+    if path[:2] == ("custom", "jhaws"):
+        yield path
+    if path[:2] == CONFIG and len(path) > 2:
+        yield path[2:]
+        # An option of a parent's section is our class's option too, unless that says something itself.
+        for cls in CLASSES:
+            sections = [each for each in cls.section_names() if each == path[2] or _says(merged, each, path[3:4])]
+            if len(path) > 3 and sections[-1:] == [path[2]]:
+                yield (cls.__name__, *path[3:])
+    for option, place in OF_KUBESPAWNER.items():
+        if path[: len(place)] == place:
+            for section in ("KubeSpawner", "JhawsSpawner"):
+                if not _says(merged, section, (option,)):
+                    yield (section, option, *path[len(place) :])
+
+
+def _says(merged: Merged, section: str, option: Path) -> bool:
+    return (*CONFIG, section, *option) in merged.places
 
 
 def _of_cull(said: Said, merged: Merged) -> Path:

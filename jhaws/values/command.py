@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from . import renames
 from .checking import check
 from .explaining import as_record, choose, explain
+from .fitting import find_notes
 from .merging import Merged, merge
 from .places import Problem
 from .reading import Source, read_source
@@ -61,9 +62,9 @@ def check_command(options: argparse.Namespace, say: Say) -> int:
     notes: list[str] = []
     merged = merge(sources)
     # Where a file cannot be read, what the others lack may be in it.
-    if all(source.values or not source.problems for source in sources):
+    if not any(source.unreadable for source in sources):
         schema = read_schema(options.schema) if options.schema else None
-        notes = _notes(schema)
+        notes = [*find_notes(merged.values), *_notes(schema)]
         problems += check(merged, schema)
     if options.json:
         say(json.dumps({"problems": [_as_record(each) for each in problems], "notes": notes}, indent=2))
@@ -116,7 +117,7 @@ def explain_command(options: argparse.Namespace, say: Say) -> int:
         key = names.pop()
     sources = [read_source(name) for name in names]
     for source in sources:
-        if not source.values and source.problems:
+        if source.unreadable:
             raise ConfigError(f"{source.problems[0].place}: {source.problems[0].sentence}")
     merged = merge(sources)
     settings = choose(merged, key)

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from .masking import masked
 from .merging import Merged, Setting
-from .places import MASK, Path, dotted, is_secret
+from .places import Path, dotted
+from .strangers import shown
 
 # Characters of a value in a line of the list.
 SHOWN = 60
@@ -15,7 +17,9 @@ SHOWN = 60
 
 def choose(merged: Merged, key: str) -> list[Setting]:
     """Return the settings of `key`, of what is in it and of what it is in; all where it is ""."""
-    return [each for path, each in merged.settings.items() if _is_meant(dotted(path), key)]
+    return [
+        each for path, each in merged.settings.items() if _is_meant(dotted(path), key) or _is_meant(shown(path), key)
+    ]
 
 
 def _is_meant(name: str, key: str) -> bool:
@@ -32,9 +36,9 @@ def explain(settings: list[Setting], *, whole: bool) -> Iterator[str]:
     width = max((len(str(place)) for each in settings for place in _places(each)), default=0)
     for each in settings:
         value = show(each.path, each.value, whole=whole)
-        yield f"{each.place!s:{width}}  {dotted(each.path)}: {value}"
+        yield f"{each.place!s:{width}}  {shown(each.path)}: {value}"
         for before in each.over:
-            name = "" if before.path == each.path else f"{dotted(before.path)}: "
+            name = "" if before.path == each.path else f"{shown(before.path)}: "
             yield f"{before.place!s:{width}}    instead of {name}{show(before.path, before.value, whole=whole)}"
 
 
@@ -44,28 +48,17 @@ def _places(setting: Setting) -> list[Any]:
 
 def show(path: Path, value: Any, *, whole: bool = True) -> str:
     """Return a value as it may be shown: masked where it is a secret, in JSON where it is no text."""
-    hidden = _masked(path, value)
+    hidden = masked(path, value)
     text = hidden if isinstance(hidden, str) and hidden and hidden == hidden.strip() else json.dumps(hidden)
     text = text.replace("\n", "\\n")
     return text if whole or len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _masked(path: Path, value: Any) -> Any:
-    """Return `value` with everything masked that may be a secret by its name."""
-    if is_secret(path) and value not in (None, "", [], {}):
-        return MASK
-    if isinstance(value, dict):
-        return {key: _masked((*path, key), each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_masked((*path, index), each) for index, each in enumerate(value)]
-    return value
-
-
 def as_record(setting: Setting) -> dict[str, Any]:
     """Return a setting for `--json`."""
     return {
-        "key": dotted(setting.path),
-        "value": _masked(setting.path, setting.value),
+        "key": shown(setting.path),
+        "value": masked(setting.path, setting.value),
         "file": setting.place.file,
         "line": setting.place.line,
         "instead_of": [as_record(each) for each in setting.over],

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .places import Finding, Path, is_secret, value_at
+from .masking import is_secret
+from .places import Finding, Path, value_at
+from .strangers import SECTIONS
 
 PLACEHOLDERS: Path = ("scheduling", "userPlaceholder", "replicas")
 SEATS: Path = ("hub", "config", "JhawsPlaceholder", "seats")
@@ -34,7 +36,11 @@ def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
     yield from _placeholders(at)
     yield from _metadata(at)
     if at("proxy", "https", "hosts") and not at("proxy", "https", "enabled"):
-        yield Finding(("proxy", "https"), "HTTPS is off since z2jh 0.10.0 without proxy.https.enabled: true.", False)
+        yield Finding(
+            ("proxy", "https"),
+            "HTTPS is off: since z2jh 0.10.0 hosts do not turn it on. Write proxy.https.enabled: true.",
+            serious=False,
+        )
     for path in paths:
         value = value_at(values, path)
         if is_secret(path) and isinstance(value, str) and value.startswith(EXAMPLE):
@@ -44,13 +50,26 @@ def find_misfits(values: Any, paths: Iterator[Path]) -> Iterator[Finding]:
 
 
 def _image(at: Callable[..., Any]) -> Iterator[Finding]:
-    sections = at("hub", "config")
-    ours = sorted(name for name in sections if str(name).startswith("Jhaws")) if isinstance(sections, dict) else []
+    ours = _our_sections(at("hub", "config"))
     if ours and str(at("hub", "image", "name")).endswith(STOCK_IMAGE):
         yield Finding(
             ("hub", "image", "name"),
             f"This is z2jh's own hub image, which has no jhaws: it would ignore {', '.join(ours)}. Write the name of "
             "the image that `make image` built.",
+        )
+
+
+def _our_sections(sections: Any) -> list[str]:
+    return sorted(name for name in sections if name in SECTIONS) if isinstance(sections, dict) else []
+
+
+def find_notes(values: Any) -> Iterator[str]:
+    """Give what is no mistake, as another file may have it, and what would be one in all of a hub's values."""
+    ours = _our_sections(value_at(values, ("hub", "config")))
+    if ours and not value_at(values, ("hub", "image", "name")):
+        yield (
+            "hub.image.name is not set here, and z2jh's own hub image has no jhaws: it would ignore "
+            f"{', '.join(ours)}. Check this with the file that names the image that `make image` built."
         )
 
 
@@ -83,8 +102,15 @@ def _metadata(at: Callable[..., Any]) -> Iterator[Finding]:
     if at("singleuser", "cloudMetadata", "blockWithIptables") is False:
         return
     advice = "Write singleuser.cloudMetadata.blockWithIptables: false"
-    if at(*METADATA_RULE):
+    if at(*METADATA_RULE) and at("singleuser", "networkPolicy", "enabled") is not False:
         yield Finding(METADATA_RULE, f"The chart refuses this while iptables block the address. {advice}, too.")
+    elif at(*METADATA_RULE):
+        yield Finding(
+            METADATA_RULE,
+            "This opens nothing: without singleuser.networkPolicy.enabled there is no policy, and iptables block the "
+            f"address. {advice}, or take this out.",
+            serious=False,
+        )
     rows = at("hub", "config", "JhawsSpawner", "iam_roles")
     rows = list(rows.values()) if isinstance(rows, dict) else rows if isinstance(rows, list) else []
     by_annotation = {

@@ -32,11 +32,23 @@ from .places import Path, value_at
 CONFIG: Path = ("hub", "config")
 # What z2jh takes out of hub.config and sets by itself.
 TAKEN_OUT = {"JupyterHub": ("proxy_auth_token", "cookie_secret", "services"), "CryptKeeper": ("keys",)}
-# Of z2jh's own values, those that jhaws reads by their place in KubeSpawner.
-OF_KUBESPAWNER = {
+# Of z2jh's own values, those that it makes options of KubeSpawner of, whose types the hub then looks at.
+OF_KUBESPAWNER: dict[str, Path] = {
     "profile_list": ("singleuser", "profileList"),
+    "cpu_limit": ("singleuser", "cpu", "limit"),
     "cpu_guarantee": ("singleuser", "cpu", "guarantee"),
+    "mem_limit": ("singleuser", "memory", "limit"),
     "mem_guarantee": ("singleuser", "memory", "guarantee"),
+    "uid": ("singleuser", "uid"),
+    "fs_gid": ("singleuser", "fsGid"),
+    "start_timeout": ("singleuser", "startTimeout"),
+    "node_selector": ("singleuser", "nodeSelector"),
+    "init_containers": ("singleuser", "initContainers"),
+    "extra_containers": ("singleuser", "extraContainers"),
+    "lifecycle_hooks": ("singleuser", "lifecycleHooks"),
+    "extra_labels": ("singleuser", "extraLabels"),
+    "extra_annotations": ("singleuser", "extraAnnotations"),
+    "environment": ("singleuser", "extraEnv"),
 }
 
 
@@ -58,6 +70,7 @@ class Said:
     def names(self) -> str:
         """The sentence with each option that it names written as SECTION.OPTION."""
         text = re.sub(r"([\w.]+) has no (?:option|part) '([^']+)'", r"\1.\2", self.sentence)
+        text = re.sub(r"The profile .* names the nodegroup .*", "JhawsSpawner.profile_list", text)
         text = re.sub(r"Config option `(\w+)` not recognized by `(\w+)`", r"\2.\1", text)
         return re.sub(r"a section '([^']+)'", r"\1", text)
 
@@ -70,11 +83,17 @@ def ask_hub(values: Mapping[str, Any]) -> Iterator[Said]:
     """
     sections = value_at(values, CONFIG)
     if not isinstance(sections, dict | None):
-        yield Said("hub.config must be a mapping of sections, each named like a class.")
+        yield Said(
+            "hub.config must be a mapping of sections. Write the name of a class below it, such as JhawsSpawner."
+        )
         return
     for name, options in (sections or {}).items():
         if name[:1].isupper() and not isinstance(options, dict):
-            yield Said(f"{name} must be a mapping of options, got a {type(options).__name__}.", path=(*CONFIG, name))
+            yield Said(
+                f"The section {name!r} must be a mapping of options, got a {type(options).__name__}. Write its options "
+                "below it, each with its value.",
+                path=(*CONFIG, name),
+            )
     try:
         wanted = read_wanted(value_at(values, ("custom", "jhaws")))
     except ConfigError as error:
@@ -89,7 +108,7 @@ def ask_hub(values: Mapping[str, Any]) -> Iterator[Said]:
     except Exception as error:  # noqa: BLE001  # upstream's code meets values of every shape
         yield Said(
             f"The hub ends at its start with a {type(error).__name__}: a value has a shape that nobody expects, often "
-            "a list or a mapping in the place of a name."
+            "a list or a mapping in the place of a name. Write what the reference of options has."
         )
     for line in sentences.lines:
         yield Said(line, serious=False)
@@ -109,9 +128,9 @@ class _Sentences(logging.Handler):
 
 def _make_config(values: Mapping[str, Any]) -> Config:
     """Return the configuration as z2jh has it when jhaws's turn comes."""
-    kubespawner = {name: found for name, path in OF_KUBESPAWNER.items() if (found := value_at(values, path))}
+    written = {name: value_at(values, path) for name, path in OF_KUBESPAWNER.items()}
     config = Config({"JupyterHub": {"spawner_class": Z2JH_SPAWNER, "authenticator_class": Z2JH_AUTHENTICATOR}})
-    config.merge(Config({"KubeSpawner": kubespawner}))
+    config.merge(Config({"KubeSpawner": {name: each for name, each in written.items() if each is not None}}))
     for section, options in (value_at(values, CONFIG) or {}).items():
         if section[:1].isupper() and isinstance(options, dict):
             taken = TAKEN_OUT.get(section, ())
@@ -152,6 +171,9 @@ def _leave_out_missing(config: Config, log: logging.Logger) -> None:
             JupyterHub.class_traits()[name]._validate(JupyterHub.__new__(JupyterHub), written)
         except (TraitError, ValueError, ImportError):
             log.warning(
-                "JupyterHub.%s is %s, which is not installed here: its options were not checked.", name, written
+                "JupyterHub.%s is %s, which is not installed here: its options were not checked. Run this in the hub's "
+                "image to check them.",
+                name,
+                written,
             )
             config.JupyterHub[name] = "null" if name == "authenticator_class" else Z2JH_SPAWNER

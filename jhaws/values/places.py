@@ -7,18 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .masking import MASK, has_secret_keys
+
 # The way from the top to a value: keys of mappings, indices of lists.
 Path = tuple[str | int, ...]
 
-# What is never shown. A key that merely looks like one (a Secret's name) is hidden too: better that than the reverse.
-SECRET = re.compile(
-    r"password|secret|token|credential|cryptoKey|CryptKeeper|cookie|environment|extraEnv|auth_state|extraFiles|git_repos|db\.url$"
-    r"|manual\.(key|cert)$|(^|[._])keys?$",
-    re.IGNORECASE,
-)
-# The option whose keys are passwords.
-KEYS_ARE_PASSWORDS = "password_groups"
-MASK = "******"
 PLAIN_KEY = re.compile(r"[\w$-]+")
 
 
@@ -52,11 +45,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem whose place is not known yet, only its path."""
+    """A problem whose place is not known yet, only its path.
+
+    Attributes:
+        path: What it is about.
+        sentence: What is wrong and what to write.
+        serious: As in `Problem`.
+        nameless: Whether the last key of the path is nobody's name, and so must not be shown.
+    """
 
     path: Path
     sentence: str
     serious: bool = True
+    nameless: bool = False
 
 
 def dotted(path: Path) -> str:
@@ -65,18 +66,13 @@ def dotted(path: Path) -> str:
     for around, part in zip(("", *path), path, strict=False):
         if isinstance(part, int):
             text += f"[{part}]"
-        elif around == KEYS_ARE_PASSWORDS:
+        elif part == MASK or (isinstance(around, str) and has_secret_keys(around)):
             text += f".{MASK}"
         elif PLAIN_KEY.fullmatch(part):
             text += f".{part}"
         else:
             text += f"[{part!r}]"
     return text.removeprefix(".")
-
-
-def is_secret(path: Path) -> bool:
-    """Say whether the value at `path`, or something in it, may be a secret by its name."""
-    return bool(SECRET.search(dotted(path)))
 
 
 def value_at(values: Any, path: Path) -> Any:

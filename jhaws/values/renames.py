@@ -22,6 +22,16 @@ SECTIONS = (
     "nameOverride prePuller proxy rbac scheduling singleuser"
 ).split()
 
+# What is directly in `hub`.
+HUB = (
+    "activeServerLimit allowNamedServers annotations args authenticatePrometheus baseUrl command concurrentSpawnLimit "
+    "config consecutiveFailureLimit containerSecurityContext cookieSecret db deploymentStrategy existingSecret "
+    "extraConfig extraContainers extraEnv extraFiles extraPodSpec extraVolumeMounts extraVolumes fsGid image "
+    "initContainers labels lifecycle livenessProbe loadRoles namedServerLimitPerUser networkPolicy nodeSelector pdb "
+    "podSecurityContext readinessProbe redirectToServer resources revisionHistoryLimit service serviceAccount services "
+    "shutdownOnLogout templatePaths templateVars tolerations"
+).split()
+
 
 @dataclass(frozen=True)
 class Rename:

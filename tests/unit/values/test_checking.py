@@ -25,10 +25,21 @@ SCHEMA = {
     "properties": {
         "hub": {"additionalProperties": False, "properties": {"config": {}, "baseUrl": {"type": "string"}, "uid": {}}},
         "rbac": {"properties": {"create": {}, "enabled": {}}},
-        "ingress": {"properties": {"extraPaths": {}}},
+        "ingress": {
+            "properties": {"extraPaths": {}, "hosts": {"type": "array"}, "tls": {"type": ["array", "object"]}},
+        },
         "httpRoute": {"properties": {"gateway": {}}},
         "cull": {"type": "object", "required": ["enabled"], "properties": {"timeout": {"type": "integer"}}},
-        "proxy": {"properties": {"secretToken": {"type": "string"}, "type": {"enum": ["a", "b"]}}},
+        "proxy": {
+            "type": "object",
+            "properties": {
+                "secretToken": {"type": "string", "pattern": r"^\S+$"},
+                "type": {"enum": ["a", "b"]},
+                "chp": {"type": "boolean"},
+                "labels": {"propertyNames": {"maxLength": 9}},
+                "db": {"anyOf": [{"required": ["url"]}]},
+            },
+        },
         "custom": {},
     },
     "additionalProperties": False,
@@ -58,8 +69,8 @@ def config(text: str) -> str:
         ("JhawsSpawner:\n  shares:\n  - name: a\n    mount: b", 6, "JhawsSpawner.shares[0].mount", "absolute path"),
         ("JhawsSpawner:\n  shares: data", 4, "JhawsSpawner.shares", "must be a list or a dict, got str 'data'"),
         ("JhawsSpawner:\n  nfs_server:", 4, "JhawsSpawner.nfs_server", "must be a unicode string, got NoneType"),
-        ("JhawsSpawner: nfs", 3, "JhawsSpawner", "JhawsSpawner must be a mapping of options, got a str."),
-        ("JupyterHub: 5", 3, "JupyterHub", "JupyterHub must be a mapping of options"),
+        ("JhawsSpawner: nfs", 3, "JhawsSpawner", "The section 'JhawsSpawner' must be a mapping of options, got a str."),
+        ("JupyterHub: 5", 3, "JupyterHub", "The section 'JupyterHub' must be a mapping of options"),
         ("JhawsSpawner:\n  nodegroup: b", 4, "JhawsSpawner.nodegroup", "must be one of|No nodegroup 'b'"),
         ("JhawsCuller:\n  timeout: 1h", 4, "JhawsCuller.timeout", "must be an int, got str '1h'"),
         ("JhawsAuthenticator:\n  admin_users: [1]", 4, "JhawsAuthenticator.admin_users", "write it in quotes"),
@@ -67,6 +78,12 @@ def config(text: str) -> str:
         ("JhawsAuthenticator:\n  whitelist: [a]", 4, "JhawsAuthenticator.whitelist", "Write .*allowed_users"),
         ("JhawsSpawner:\n  singleuser_uid: 5", 4, "JhawsSpawner.singleuser_uid", "Write .*JhawsSpawner.uid"),
         ("JhawsSpawner:\n  nodegroups: {a: {}}\n  nodegroup: b", 4, "JhawsSpawner.nodegroups", "No nodegroup 'b'"),
+        (
+            "JhawsSpawner:\n  nodegroups: {a: {}}\n  profile_list: [{display_name: A, nodegroup: b}]",
+            5,
+            "JhawsSpawner.profile_list",
+            "The profile 'A' names the nodegroup 'b'",
+        ),
         (
             f"JhawsAuthenticator:\n  user_password: {'x' * 32}\n  admin_password: {'x' * 32}",
             4,
@@ -163,11 +180,16 @@ def test_what_is_switched_off_is_not_asked(tmp_path: Path) -> None:
     ("text", "key", "sentence"),
     [
         ("singelsuer: {}", "singelsuer", "Did you mean 'singleuser'?"),
+        ("Hub: {}", "Hub", "The chart has no key 'Hub'. Did you mean 'hub'?"),
+        ("hunter2hunter2: {}", "******", "The chart has no such key. Take it out"),
         ("JhawsSpawner: {}", "JhawsSpawner", "Write hub.config.JhawsSpawner."),
+        ("GitHubOAuthenticator: {}", "GitHubOAuthenticator", "Write hub.config.GitHubOAuthenticator."),
+        ("custom: {Jhaws: false}", "custom.Jhaws", "Nothing reads custom.Jhaws, and all of jhaws is used."),
+        ("custom: {jhwas: false}", "custom.jhwas", "Write custom.jhaws."),
         ("hub: {JhawsCuller: {}}", "hub.JhawsCuller", "Write hub.config.JhawsCuller."),
         ("jhaws: false", "jhaws", "Write custom.jhaws."),
         ("hub: {config: 5}", "hub.config", "hub.config must be a mapping"),
-        ("hub: 5", "hub", "It must be a mapping or null, got int 5."),
+        ("hub: 5", "hub", "It must be a mapping or null, got a whole number. Write its keys below it"),
         ("singleuser: {extraEnv: {A: {b: 1}}}", "singleuser.extraEnv.A", "Indent it less, to make it singleuser.A."),
     ],
 )
@@ -253,6 +275,49 @@ def test_what_the_chart_refuses_is_a_problem(tmp_path: Path) -> None:
     assert check_text(tmp_path, text, "singleuser: {cloudMetadata: {blockWithIptables: false}}\n") == []
 
 
+def test_an_opened_address_without_a_policy_is_warned_of(tmp_path: Path) -> None:
+    """The chart takes it where it makes no NetworkPolicy, but then the address stays closed."""
+    text = "singleuser: {networkPolicy: {enabled: false, egressAllowRules: {cloudMetadataServer: true}}}\n"
+    problems = check_text(tmp_path, text)
+
+    assert [(each.key[-19:], each.serious) for each in problems] == [("cloudMetadataServer", False)]
+    assert "without singleuser.networkPolicy.enabled there is no policy" in problems[0].sentence
+    assert check_text(tmp_path, text, "singleuser: {cloudMetadata: {blockWithIptables: false}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "sentence"),
+    [
+        ("memory: {limit: 2X}", "memory.limit", "2X is not a valid memory specification"),
+        ("cpu: {limit: two}", "cpu.limit", "must be a float, got str 'two'"),
+        ("cpu: {guarantee: one}", "cpu.guarantee", "must be a float, got str 'one'"),
+        ("startTimeout: soon", "startTimeout", "must be an int, got str 'soon'"),
+        ("extraEnv: hunter2hunter2", "extraEnv", "must be a dict, got a str"),
+        ("profileList: [{display_name: A, nodegroup: gpu}]", "profileList", "names the nodegroup 'gpu'"),
+    ],
+)
+def test_z2jhs_values_that_become_options_are_checked(tmp_path: Path, text: str, key: str, sentence: str) -> None:
+    """What z2jh hands to KubeSpawner is told by its own key, not by that of an option that nobody wrote."""
+    for schema in (None, {"properties": {"singleuser": {}}}):
+        problems = check_text(tmp_path, f"singleuser: {{{text}}}\n", schema=schema)
+
+        assert told(problems) == [(1, f"singleuser.{key}")]
+        assert sentence in problems[0].sentence
+        assert "hunter2" not in problems[0].sentence
+
+
+def test_an_option_of_a_parents_section_is_told_there(tmp_path: Path) -> None:
+    """Our class reads its parents' sections too; the nearest one that has the option is to blame."""
+    theirs = "SharedPasswordAuthenticator:\n  user_password: short\n"
+    ours = "JhawsAuthenticator:\n  admin_users: [a]\n"
+    own = ours + "  user_password: short\n"
+
+    assert told(check_text(tmp_path, config(theirs + ours))) == [
+        (4, "hub.config.SharedPasswordAuthenticator.user_password")
+    ]
+    assert told(check_text(tmp_path, config(theirs + own))) == [(7, "hub.config.JhawsAuthenticator.user_password")]
+
+
 @pytest.mark.parametrize("row", RENAMES, ids=lambda row: row.old)
 def test_each_old_key_has_an_advice(tmp_path: Path, row: Rename) -> None:
     """An old key is told once, with what to write, which is no old key itself."""
@@ -284,17 +349,17 @@ def test_the_values_of_2019_end_as_values_of_today(tmp_path: Path) -> None:
     said = []
     while problems := read_source(str(tmp_path / "a.yaml")).problems:
         said.append(f"{problems[0].place.line} {problems[0].sentence}")
-        for key in ("https", "service"):
-            if problems[0].sentence.startswith(key):
-                text = text.replace(f"   {key}:", f"  {key}:")
+        lines = text.splitlines(keepends=True)
+        lines[problems[0].place.line - 1] = f"  {lines[problems[0].place.line - 1].lstrip()}"
+        text = "".join(lines)
         (tmp_path / "a.yaml").write_text(text)
         assert len(said) < 5
     problems = check_text(tmp_path, text)
 
     assert said == [
-        "4 https is indented deeper than secretToken above it, which has a value already. Line both up, with 2 spaces.",
-        "6 service is indented by 3 spaces, and nothing above it is. "
-        "Fitting: 0 (as proxy) or 2 (as https) or 8 (as enabled).",
+        "4 The line is indented deeper than line 3, which has a value already. Line both up, with 2 spaces.",
+        "6 The line is indented by 3 spaces, and nothing above it is. "
+        "Write 0 (as line 2) or 2 (as line 4) or 8 (as line 5).",
     ]
     assert [each.key for each in problems] == [
         "auth.admin.users",
@@ -320,8 +385,27 @@ def test_the_values_of_2019_end_as_values_of_today(tmp_path: Path) -> None:
         ("hub:\n  baseURL: /", 2, "hub.baseURL", "There is no 'baseURL' here. Did you mean 'baseUrl'?"),
         ("hub:\n  baseUrl: 5", 2, "hub.baseUrl", "It must be text, got int 5."),
         ("hub: {uid: 5}", 1, "hub.uid", "Write hub.containerSecurityContext.runAsUser."),
-        ("cull: []", 1, "cull", "It must be a mapping, got a list that is not shown here."),
-        ("proxy: {secretToken: 31415926}", 1, "proxy.secretToken", "got a int that is not shown here."),
+        ("cull: []", 1, "cull", "It must be a mapping, got a list. Write its keys below it"),
+        (
+            "proxy: {secretToken: 31415926}",
+            1,
+            "proxy.secretToken",
+            "It must be text, got a whole number. Put quotes around it.",
+        ),
+        ("proxy: hunter2", 1, "proxy", "It must be a mapping, got text. Write its keys below it"),
+        ("cull: hunter2", 1, "cull", "It must be a mapping, got text."),
+        ("hub: {hunter2hunter2: 1}", 1, "hub", "There is no such key here. Known are: baseUrl, config, uid."),
+        ("ingress: {hosts: hunter2}", 1, "ingress.hosts", "It must be a list, got text. Write its entries below it"),
+        ("ingress: {tls: true}", 1, "ingress.tls", "It must be a list or a mapping, got true or false."),
+        ("proxy: {chp: [{a: 1}]}", 1, "proxy.chp", "It must be true or false, got a list."),
+        (
+            "proxy: {labels: {hunter2hunter2hunter2: 1}}",
+            1,
+            "proxy.labels",
+            "not fit maxLength int 9, got text.",
+        ),
+        ("proxy: {db: {a: 1}}", 1, "proxy.db", "It must have url, got a mapping. Add what is missing."),
+        ("proxy: {secretToken: 'x hunter2'}", 1, "proxy.secretToken", "It must fit the pattern ^\\S+$, got text."),
         ("proxy: {type: c}", 1, "proxy.type", "It must be one of a, b, got str 'c'."),
         ("rbac: {enabled: true}", 1, "rbac.enabled", "Write rbac.create"),
         ("scheduling: {}", 1, "scheduling", "The chart has no key 'scheduling'."),
@@ -334,6 +418,7 @@ def test_z2jhs_schema_is_asked_where_it_is_given(tmp_path: Path, text: str, line
     assert told(problems) == [(line, key)]
     assert sentence in problems[0].sentence
     assert "31415926" not in problems[0].sentence
+    assert "hunter2" not in problems[0].sentence
 
 
 @pytest.mark.parametrize(("text", "key"), [("timeout: 1h", "timeout"), ("maxAge: -5", "maxAge")])
@@ -360,15 +445,27 @@ def test_an_old_key_that_the_given_chart_still_has_is_right(tmp_path: Path) -> N
     assert check_text(tmp_path, "httpRoute: {gateway: {}}\n", schema=SCHEMA) == []
 
 
+def test_a_slip_in_a_record_with_secrets_is_told_by_its_name(tmp_path: Path) -> None:
+    """The fields of a repository are no secrets, though its address may be."""
+    text = config("JhawsSpawner: {git_repos: [{url: 'https://hunter2@x/y', brnach: main}, {url: 'https://x/z'}]}")
+    problems = check_text(tmp_path, text)
+
+    assert "has no field 'brnach'. Did you mean 'branch'?" in problems[0].sentence
+    assert "hunter2" not in str(problems)
+
+
 def test_no_secret_is_ever_in_a_problem(tmp_path: Path) -> None:
     """Whatever is wrong around a password, it is not shown, not even as a key."""
     text = config(
         "JhawsAuthenticator: {user_password: 31415926, admin_password: '31415926', password_groups: {31415926: a}}\n"
         "JhawsSpawner: {git_repos: 'https://u:31415926@x/y', environment: [31415926]}\n"
         "CryptKeeper: {keys: 31415926}\n"
-        "JhawsCuller: 31415926"
+        "JhawsCuller: 31415926\n"
+        "JupyterHub: {api_tokens: 'hunter2', template_vars: [{password: hunter2}], db_kwargs: 'password=hunter2'}\n"
+        "KubeSpawner: {environment: hunter2, args: {token: hunter2}, cmd: {a: '--token=hunter2'}}"
     )
     problems = check_text(tmp_path, text + "proxy: {secretToken: 31415926}\nauth: {dummy: {password: 31415926}}\n")
 
     assert len(problems) > 5
     assert "31415926" not in str(problems)
+    assert "hunter2" not in str(problems)

@@ -12,7 +12,7 @@ import yaml
 from jhaws.cli import main
 from jhaws.values.schema import make_schema
 
-GOOD = "hub:\n  config:\n    JhawsSpawner: {nfs_server: drive}\n"
+GOOD = "hub:\n  config:\n    KubeSpawner: {namespace: drive}\n"
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_each_problem_has_its_place_and_what_to_write(folder: Path, capsys: pyte
         "    Authenticator.allowed_users with another login.",
         "",
         "bad.yaml:3  proxy.https  (warning)",
-        "    HTTPS is off since z2jh 0.10.0 without proxy.https.enabled: true.",
+        "    HTTPS is off: since z2jh 0.10.0 hosts do not turn it on. Write proxy.https.enabled: true.",
         "",
     ]
     assert lines[7] == "1 problem and 1 warning in 2 files."
@@ -64,6 +64,31 @@ def test_json_has_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
 
     assert (first["file"], first["line"], first["key"], first["serious"]) == ("bad.yaml", 2, "auth.whitelist", True)
     assert second["serious"] is False
+
+
+def test_options_without_an_image_are_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of passwords has no image and is right; the values of a whole hub without one are not."""
+    (folder / "part.yaml").write_text("hub: {config: {JhawsCuller: {timeout: 60}}}\n")
+    (folder / "image.yaml").write_text("hub: {image: {name: example.org/jhaws-hub}}\n")
+
+    assert main(["values", "check", "part.yaml", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["problems"] == []
+    assert "it would ignore JhawsCuller" in told["notes"][0]
+    assert main(["values", "check", "part.yaml", "image.yaml"]) == 0
+    assert main(["values", "check", "good.yaml"]) == 0
+    assert "hub.image.name" not in capsys.readouterr().out
+
+
+def test_a_file_of_comments_stops_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told, and the other files are checked and explained."""
+    (folder / "none.yaml").write_text("# hub: {}\n")
+
+    assert main(["values", "check", "none.yaml", "bad.yaml"]) == 1
+    shown = capsys.readouterr().out
+    assert "none.yaml:1  (warning)\n    The file sets nothing" in shown
+    assert "1 problem and 2 warnings in 2 files." in shown
+    assert main(["values", "explain", "none.yaml", "good.yaml"]) == 0
 
 
 def test_a_file_that_cannot_be_read_stops_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +151,7 @@ def test_explain_says_who_set_what(folder: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["values", "explain", "good.yaml", "own.yaml"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "own.yaml:3   hub.config.JhawsSpawner.nfs_server: nfs",
+        "own.yaml:3   hub.config.KubeSpawner.namespace: nfs",
         "good.yaml:3    instead of drive",
         "own.yaml:4   proxy.secretToken: ******",
     ]
@@ -139,7 +164,7 @@ def test_explain_has_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["values", "explain", "good.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
         {
-            "key": "hub.config.JhawsSpawner.nfs_server",
+            "key": "hub.config.KubeSpawner.namespace",
             "value": "drive",
             "file": "good.yaml",
             "line": 3,

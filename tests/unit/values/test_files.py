@@ -7,8 +7,8 @@ import pytest
 
 from jhaws.cli import main
 from jhaws.values.checking import check
+from jhaws.values.masking import is_secret
 from jhaws.values.merging import merge
-from jhaws.values.places import is_secret
 from jhaws.values.reading import read_source
 
 ROOT = Path(__file__).parents[3]

@@ -65,15 +65,22 @@ def test_a_setting_knows_its_line_and_what_it_took_the_place_of(tmp_path: Path) 
 
 def test_a_key_shows_itself_what_is_in_it_and_what_replaced_it(tmp_path: Path) -> None:
     """A mapping that became text tells of each value that went."""
-    merged = merge_texts(tmp_path, "a:\n  b: {c: 1, d: 2}\n  bb: 3\n", "a: {b: none}\n")
+    merged = merge_texts(tmp_path, "custom:\n  b: {c: 1, d: 2}\n  bb: 3\n", "custom: {b: none}\n")
 
-    assert [line.split("  ", 1)[1] for line in lines(merged, tmp_path, "a.b")] == [
-        "a.b: none",
-        "  instead of a.b.c: 1",
-        "  instead of a.b.d: 2",
+    assert [line.split("  ", 1)[1] for line in lines(merged, tmp_path, "custom.b")] == [
+        "custom.b: none",
+        "  instead of custom.b.c: 1",
+        "  instead of custom.b.d: 2",
     ]
-    assert lines(merged, tmp_path, "a.b.c")[0].endswith("a.b: none")
+    assert lines(merged, tmp_path, "custom.b.c")[0].endswith("custom.b: none")
     assert lines(merged, tmp_path, "x") == []
+
+
+def test_who_knows_a_keys_name_finds_it(tmp_path: Path) -> None:
+    """A key whose name is not shown, as nobody knows it, is there for who asks for it."""
+    merged = merge_texts(tmp_path, "hub: {ofTomorrow: 1}\n")
+
+    assert lines(merged, tmp_path, "hub.ofTomorrow") == ["1.yaml:1  hub.******: 1"]
 
 
 def test_secrets_are_masked_everywhere(tmp_path: Path) -> None:
@@ -106,8 +113,8 @@ imagePullSecret: {password: 5ecre7, username: ada}
 
 def test_a_long_value_is_cut_but_for_its_own_key(tmp_path: Path) -> None:
     """The list has a line for each value, and one key is shown as it is."""
-    merged = merge_texts(tmp_path, yaml.safe_dump({"a": "x" * 200, "b": 'two\nlines "and" quotes'}))
+    merged = merge_texts(tmp_path, yaml.safe_dump({"custom": {"a": "x" * 200, "b": 'two\nlines "and" quotes'}}))
 
     assert lines(merged, tmp_path)[0].endswith("x…")
-    assert lines(merged, tmp_path, "a", whole=True)[0].endswith("x" * 200)
-    assert lines(merged, tmp_path)[1].endswith('b: two\\nlines "and" quotes')
+    assert lines(merged, tmp_path, "custom.a", whole=True)[0].endswith("x" * 200)
+    assert lines(merged, tmp_path)[1].endswith('custom.b: two\\nlines "and" quotes')
