@@ -23,7 +23,7 @@ from jhaws.values.checking import check
 from jhaws.values.merging import merge
 from jhaws.values.reading import read_source
 from jhaws.values.renames import CHART as NAMED_CHART
-from jhaws.values.renames import RENAMES, SECTIONS, Rename, schema_age, schema_has, version
+from jhaws.values.renames import HUB, RENAMES, SECTIONS, Rename, schema_age, schema_has, version
 from tests.api.conftest import MISSING
 from tests.kube.programs import BIN, find_kubectl
 
@@ -151,6 +151,7 @@ def test_an_old_key_is_gone_and_its_new_one_is_there(
 def test_the_first_names_are_the_charts(schema: dict[str, Any]) -> None:
     """What is known without a schema is what the schema has."""
     assert sorted(schema["properties"]) == sorted(SECTIONS)
+    assert sorted(schema["properties"]["hub"]["properties"]) == sorted(HUB)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,11 @@ def test_the_first_names_are_the_charts(schema: dict[str, Any]) -> None:
         "cull: {timeout: 1h}",
         "singleuser: {networkPolicy: {egressAllowRules: {cloudMetadataServer: true}}}",
         "singleuser: {storage: {type: nfs}}",
+        "Hub: {}",
+        "hub: text",
+        "custom: {a: .inf}",
+        "custom: {a: 1}\n--- b",
+        "custom: {a: b: c}",
         "proxy: {secretToken: 5}",
     ],
 )
@@ -170,7 +176,8 @@ def test_what_the_chart_refuses_is_a_problem_before(
 ) -> None:
     """Helm fails with each of these, and the check has said so."""
     (tmp_path / "bad.yaml").write_text(text)
-    problems = check(merge([read_source(str(tmp_path / "bad.yaml"))]), schema)
+    source = read_source(str(tmp_path / "bad.yaml"))
+    problems = source.problems + check(merge([source]), schema)
 
     assert helm("template", "ws1", chart, "--values", tmp_path / "bad.yaml").returncode != 0
     assert [each.serious for each in problems] == [True]
@@ -181,7 +188,8 @@ def test_files_are_read_and_merged_as_helm_does(chart: Path, tmp_path: Path) -> 
     one = """
 custom:
   words: {a: yes, b: y, c: off, d: ~, e: 010, f: 0o17, g: 0x1F, h: 1_000, i: 1e3, j: 1:20, k: 2026-01-01, l: '5', m: 08}
-  keys: {8080: a, yes: b, y: c}
+  keys: {8080: a, yes: b, y: c, 1: d, 0: e, 1.5: f, 1e3: g, .inf: h}
+  large: [1e400, 0O17]
   anchor: &x {one: 1, two: [1, 2]}
   merged: {<<: *x, one: 2}
   map: {a: 1, b: {c: 1}}
@@ -189,7 +197,8 @@ custom:
   gone: {a: 1}
   text: a
 """
-    two = "custom: {map: {b: {d: 2}, e: null}, list: [3], gone: null, anchor: {}, text: {a: 1}}\n"
+    two = "# Nothing.\n---\n"
+    two += "custom: {map: {b: {d: 2}, e: null}, list: [3], gone: null, anchor: {}, text: {a: 1}}\n"
     (tmp_path / "one.yaml").write_text(one)
     (tmp_path / "two.yaml").write_text(two)
     files = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
