@@ -123,24 +123,31 @@ async def hub_in_use(
 
 
 async def foretell(place: Place, *more: dict[str, Any]) -> tuple[int, list[tuple[str, ...]]]:
-    """Run `jhaws upgrade-check` against the hub, and return its exit code and what it says would change.
+    """Run `jhaws upgrade-check` against the hub, and return its exit code and what it says would change."""
+    code, output, errors = await upgrade_check(place, *more, token=place.hub.admin_token)
+    assert code in (0, 1), errors
+    return code, [tuple(change.values()) for change in json.loads(output)["changes"]]
+
+
+async def upgrade_check(place: Place, *more: dict[str, Any], token: str) -> tuple[int | None, bytes, bytes]:
+    """Run `jhaws upgrade-check` against the hub, and return its exit code, output and errors.
 
     Args:
         place: The hub as it is, a stock one.
         more: Further values of both, and, last, those of jhaws alone.
+        token: For the hub's API.
     """
     files = []
     for number, values in enumerate([STOCK_VALUES, *more[:-1], JHAWS_VALUES, more[-1]]):
         files.append(place.state / f"values-{number}.yaml")
         files[-1].write_text(json.dumps(values))
     command = ["-m", "jhaws", "upgrade-check", "--json", "--hub", place.hub.url, "--from", *files[:-2], "--to", *files]
-    environment = os.environ | {"JUPYTERHUB_API_TOKEN": place.hub.admin_token}
+    environment = os.environ | {"JUPYTERHUB_API_TOKEN": token}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     output, errors = await process.communicate()
-    assert process.returncode in (0, 1), errors
-    return process.returncode, [tuple(change.values()) for change in json.loads(output)["changes"]]
+    return process.returncode, output, errors
 
 
 async def become(place: Place, preset: str, config: str) -> None:
@@ -338,6 +345,31 @@ async def test_an_nfs_home_never_meets_z2jhs_own(tmp_path: Path, storage: str) -
         await start(place, "ann")
         assert homes_of(pods(place)["ann", ""]) == before
         assert await read(place, "ann") == "in the claim"
+
+
+async def test_an_upgrade_is_not_foretold_with_a_token_that_sees_no_servers(tmp_path: Path) -> None:
+    """The hub leaves servers out without read:servers, also for admin:users: that is an error, and not "no change"."""
+    async with hub_in_use(tmp_path, DYNAMIC) as place:
+        await start(place, "ann")
+        blind = await make_token(place, "admin:users")
+        code, output, errors = await upgrade_check(place, NFS_VALUES, token=blind)
+        assert (code, output) == (2, b"")
+        assert b"lacks the scope read:servers" in errors
+        assert blind.encode() not in errors
+
+        token = await make_token(place, "list:users", "read:users", "read:servers", "admin:server_state")
+        code, output, errors = await upgrade_check(place, NFS_VALUES, token=token)
+        said = json.loads(output)
+        assert (code, errors) == (1, b"")
+        assert [change["user"] for change in said["changes"]] == ["ann"]
+        assert said["notes"] == []
+
+
+async def make_token(place: Place, *scopes: str) -> str:
+    """Return a token of the admin's with these scopes alone."""
+    status, answer = await place.hub.api("POST", "users/root/tokens", {"scopes": scopes})
+    assert status == 201, answer
+    return str(answer["token"])
 
 
 @pytest.fixture
