@@ -215,7 +215,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if self.parent.reset_db:
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)
-        if store.ensure_tables(self.parent.db):
+        if store.ensure_login(self.parent.db, now=datetime.now(UTC)):
             self._warn_of_earlier_users()
         self._drop_deleted_names()
 

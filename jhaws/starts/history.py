@@ -92,5 +92,5 @@ def add_start(db: Session, kind: StartKind, *, seconds: float, ended_at: datetim
 
 def _make_ready(db: Session) -> None:
     if db not in _ready:
-        store.ensure_table_of_starts(db)
+        store.prepare_tables(db)
         _ready.add(db)

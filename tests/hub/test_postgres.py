@@ -148,8 +148,7 @@ from jupyterhub import orm
 from jhaws import store
 
 db = orm.new_session_factory(sys.argv[1])()
-store.ensure_tables(db)
-store.ensure_database_id(db)
+store.ensure_login(db, now=datetime(2026, 11, 20, tzinfo=UTC))
 store.add_configured_name(db, "ann", seen_at=datetime(2026, 11, 20, tzinfo=UTC))
 store.add_start(db, store.StartKind("small", "users"), seconds=3.5, ended_at=datetime(2026, 11, 20, tzinfo=UTC))
 db.add(orm.User(name="ann"))

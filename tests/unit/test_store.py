@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from jupyterhub import orm
-from sqlalchemy import create_engine, inspect, select
+from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.orm import Session
 
 from jhaws import store
+from jhaws.errors import ConfigError
 from jhaws.store import Account, ConfiguredUser, StartKind
+from jhaws.store.schema import VERSION_TABLE
 from tests.postgres import Postgres, running_postgres
 
 # Databases that more than one connection can open.
@@ -52,19 +56,39 @@ def opened(url: str) -> Iterator[Session]:
 
 def test_tables_are_made_once(db: Session) -> None:
     """The first call makes the tables beside JupyterHub's, the second changes nothing."""
-    assert store.ensure_tables(db) is True
-    assert store.ensure_tables(db) is False
-    assert {"jhaws_configured_user", "users"} <= set(inspect(db.connection()).get_table_names())
+    store.prepare_tables(db)
+    store.prepare_tables(db)
+    there = set(inspect(db.connection()).get_table_names())
+
+    assert {*store.Base.metadata.tables, "users", "jhaws_alembic_version"} <= there
 
 
-def test_a_table_of_a_later_version_does_not_make_the_login_new(db: Session) -> None:
-    """Who takes a newer jhaws gets its new tables, and no warning meant for those who never had jhaws."""
-    store.ensure_tables(db)
-    store.Base.metadata.tables["jhaws_start"].drop(db.connection())
+def test_migrations_make_what_the_code_reads(db: Session) -> None:
+    """The tables that the migrations make are, column by column, those that the code describes."""
+    store.prepare_tables(db)
+    options = {"include_name": lambda name, kind, _: kind != "table" or name.startswith("jhaws_")}
+    context = MigrationContext.configure(db.connection(), opts=options | {"version_table": VERSION_TABLE})
+
+    assert compare_metadata(context, store.Base.metadata) == []
+
+
+def test_a_database_of_a_newer_jhaws_is_not_touched(db: Session) -> None:
+    """Whoever goes back to an older image learns it at once, instead of losing what the newer one has kept."""
+    store.prepare_tables(db)
+    db.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     db.commit()
 
-    assert store.ensure_tables(db) is False
-    assert "jhaws_start" in inspect(db.connection()).get_table_names()
+    with pytest.raises(ConfigError, match="by a newer version of jhaws"):
+        store.prepare_tables(db)
+
+
+def test_the_login_is_new_to_a_database_once(db: Session) -> None:
+    """Also where the spawner has made the tables before: its users are somebody else's choice then too."""
+    store.ensure_database_id(db)
+
+    assert store.ensure_login(db, now=NOON) is True
+    db.commit()
+    assert store.ensure_login(db, now=NOON) is False
 
 
 def test_our_tables_are_not_in_jupyterhubs_metadata() -> None:
@@ -77,7 +101,7 @@ def test_our_tables_are_not_in_jupyterhubs_metadata() -> None:
 def test_a_hub_opens_a_database_that_has_our_tables(url: str) -> None:
     """JupyterHub's check of the database's revision accepts it after a restart."""
     with opened(url) as first:
-        store.ensure_tables(first)
+        store.prepare_tables(first)
         store.add_configured_name(first, "ann", seen_at=NOON)
         first.commit()
     with opened(url) as second:
@@ -91,13 +115,13 @@ def test_tables_are_made_while_another_connection_reads(url: str) -> None:
     with opened(url) as session, engine.connect() as reader:
         # The transaction stays open: PostgreSQL keeps a lock on the table until it ends.
         reader.exec_driver_sql("SELECT name FROM users").all()
-        assert store.ensure_tables(session) is True
+        store.prepare_tables(session)
     engine.dispose()
 
 
 def test_times_come_back_in_utc(db: Session) -> None:
     """A time of any zone is stored and read as aware UTC."""
-    store.ensure_tables(db)
+    store.prepare_tables(db)
     store.add_configured_name(db, "ann", seen_at=NOON.astimezone(timezone(timedelta(hours=5))))
     db.commit()
     db.expire_all()
@@ -107,7 +131,7 @@ def test_times_come_back_in_utc(db: Session) -> None:
 
 def test_names_are_remembered_and_forgotten(db: Session) -> None:
     """Names of any length list are deleted in one batch, absent ones without an error."""
-    store.ensure_tables(db)
+    store.prepare_tables(db)
     names = {f"user-{number}" for number in range(2000)} | {"Ünï 'quoted'; --"}
     for name in names:
         store.add_configured_name(db, name, seen_at=NOON)
@@ -121,7 +145,7 @@ def test_names_are_remembered_and_forgotten(db: Session) -> None:
 
 def test_nothing_is_written_before_the_caller_commits(db: Session) -> None:
     """What is added rolls back together with the rest of the hub's transaction."""
-    store.ensure_tables(db)
+    store.prepare_tables(db)
     store.add_configured_name(db, "ann", seen_at=NOON)
     db.rollback()
     assert store.read_configured_names(db) == set()
@@ -155,7 +179,7 @@ def test_accounts_tell_who_is_an_admin(db: Session) -> None:
 
 def test_names_longer_than_the_column_are_cut_alike_when_written_and_read(db: Session) -> None:
     """A profile whose slug is very long has a history too, also in PostgreSQL, which takes no longer names."""
-    store.ensure_table_of_starts(db)
+    store.prepare_tables(db)
     kind = StartKind("p" * 300, "g" * 300, new_node=True)
     for seconds in (1.0, 2.0):
         store.add_start(db, kind, seconds=seconds, ended_at=NOON)
@@ -168,8 +192,7 @@ def test_names_longer_than_the_column_are_cut_alike_when_written_and_read(db: Se
 
 def test_a_past_start_waits_for_the_callers_commit(db: Session) -> None:
     """Adding and pruning are one transaction, which the caller ends."""
-    store.ensure_table_of_starts(db)
-    store.ensure_table_of_starts(db)
+    store.prepare_tables(db)
     store.add_start(db, StartKind("a", ""), seconds=1.0, ended_at=NOON)
     db.rollback()
 
@@ -196,11 +219,3 @@ def test_another_database_has_another_id(db: Session, tmp_path: Path) -> None:
     ids.add(store.ensure_database_id(db))
 
     assert len(ids) == 3
-
-
-def test_the_id_brings_no_other_table(db: Session) -> None:
-    """Whether jhaws's login is new to a hub is told by its own table."""
-    store.ensure_database_id(db)
-
-    assert [name for name in inspect(db.connection()).get_table_names() if name.startswith("jhaws_")] == ["jhaws_hub"]
-    assert store.ensure_tables(db) is True

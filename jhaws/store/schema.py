@@ -1,0 +1,100 @@
+"""Makes our tables and brings them up to date at hub start, with Alembic, beside JupyterHub's own migrations."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import column, inspect, select, table, text
+from sqlalchemy.orm import Session
+
+from .. import __version__
+from ..errors import ConfigError
+from .tables import Base, HubDatabase
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# JupyterHub's own revision stands in `alembic_version`.
+VERSION_TABLE = "jhaws_alembic_version"
+
+
+def prepare_tables(db: Session) -> None:
+    """Make our tables in the hub's database or bring them to this version of jhaws, and commit.
+
+    One query where that was done before.
+
+    Args:
+        db: The hub's session; its own connection is used.
+
+    Raises:
+        ConfigError: The database is of a newer jhaws; what is kept there may mean what this version does not know.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    connection = db.connection()
+    config.attributes["connection"] = connection
+    current = None
+    if inspect(connection).has_table(VERSION_TABLE):
+        current = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    script = ScriptDirectory.from_config(config)
+    if current not in (None, *(each.revision for each in script.walk_revisions())):
+        raise ConfigError(
+            f"The hub's database was brought to revision {current} by a newer version of jhaws, which this one, "
+            f"{__version__}, does not know. Use that version again, or the copy of the database from before."
+        )
+    if current != script.get_current_head():
+        command.upgrade(config, "head")
+    db.commit()
+
+
+def drop_tables(db: Session) -> None:
+    """Drop our tables and commit: the hub begins with an empty database.
+
+    Args:
+        db: The hub's session; its own connection is used.
+    """
+    connection = db.connection()
+    Base.metadata.drop_all(connection)
+    connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+    db.commit()
+
+
+def ensure_database_id(db: Session) -> str:
+    """Return the id of the hub's database, and make it, at random, and commit where there is none yet.
+
+    Args:
+        db: The hub's session; its own connection is used.
+
+    Returns:
+        16 hexadecimal digits, the same as long as the database lives.
+    """
+    return _ensure_row(db).database_id
+
+
+def ensure_login(db: Session, *, now: datetime) -> bool:
+    """Remember that jhaws's login decides who may enter; the caller commits.
+
+    Args:
+        db: The hub's session.
+        now: Aware time.
+
+    Returns:
+        True when it is new to this database, whose users are of somebody else's choice.
+    """
+    row = _ensure_row(db)
+    is_new = row.login_since is None
+    row.login_since = row.login_since or now
+    return is_new
+
+
+def _ensure_row(db: Session) -> HubDatabase:
+    prepare_tables(db)
+    row = db.get(HubDatabase, 1)
+    if row is None:
+        row = HubDatabase(number=1, database_id=secrets.token_hex(8))
+        db.add(row)
+        db.commit()
+    return row
