@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -62,8 +63,9 @@ async def test_an_outage_of_the_api_server_costs_nobody_anything(hub: Installati
         await asyncio.sleep(OUTAGE_SECONDS)
     finally:
         await place.node.start_apiserver()
-    # The kubelet backs off too: it may take most of a minute until it asks again which pods are its own.
-    await hub.start_server("light-after", within=200)
+    await wait_for_node(hub, since=datetime.now(UTC))
+    await hub.wait_until_up()
+    await hub.start_server("light-after")
     after = await hub.pod("ada")
 
     assert meanwhile == "still here\n"
@@ -132,6 +134,18 @@ async def start_and_stop(hub: Installation, names: list[str]) -> None:
     """Start these users' servers at once, and stop them."""
     await asyncio.gather(*(hub.start_server(name) for name in names))
     await asyncio.gather(*(hub.stop_server(name) for name in names))
+
+
+async def wait_for_node(hub: Installation, *, since: datetime) -> None:
+    """Wait until the kubelet is back: it backs off too, and until then no Service leads to a pod of its node."""
+    (node,) = await hub.kubectl.list("nodes")
+    lease = ("get", "lease", name_of(node), "--namespace=kube-node-lease", "--output=jsonpath={.spec.renewTime}")
+
+    async def is_renewed() -> bool:
+        return datetime.fromisoformat(await hub.kubectl.run(*lease)) > since
+
+    await eventually(is_renewed, within=180, what="a sign of life of the kubelet")
+    await hub.kubectl.run("wait", "--for=condition=Ready", "node", name_of(node), "--timeout=180s")
 
 
 def name_of(thing: Obj) -> str:

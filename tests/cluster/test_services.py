@@ -46,12 +46,13 @@ async def test_the_culler_stops_an_idle_server(hub: Installation) -> None:
     try:
         await hub.start_server("light-idle")
         await eventually(lambda: hub.is_gone("light-idle"), within=90, what="the end of the idle server")
-        lines = hub.read_log().splitlines()
     finally:
+        log = hub.read_log()
+        print(log)  # for who looks into a failure: what the next hub writes says nothing of it
         await hub.set_config()
     await hub.start_server("light-idle")
 
-    assert any("Stopping server" in line and "light-idle" in line for line in lines)
+    assert any("Stopping server" in line and "light-idle" in line for line in log.splitlines())
     await hub.stop_server("light-idle")
 
 
