@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from jhaws.local.api.quantities import parse_quantity
@@ -11,6 +14,23 @@ from .installation import Installation
 from .kubectl import Obj
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+# Prints a digest of the package's sources, wherever it is installed.
+DIGEST = """
+import hashlib, pathlib, jhaws
+folder = pathlib.Path(jhaws.__file__).parent
+files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.py"))
+print(hashlib.sha256(b"".join(name.encode() + (folder / name).read_bytes() for name in files)).hexdigest())
+"""
+
+
+async def test_the_hub_runs_this_checkout(hub: Installation) -> None:
+    """The image that was just built holds these sources, not those of an earlier build's layer."""
+    inside = await hub.kubectl.run("exec", "deployment/hub", "--container=hub", "--", "python3", "-c", DIGEST)
+    here = subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True)
+
+    assert inside == here.stdout
 
 
 async def test_a_placeholder_gives_way_to_a_user(hub: Installation) -> None:
