@@ -13,25 +13,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
 from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from jupyterhub.utils import maybe_future
 from tornado import web
-from traitlets import Bool, TraitError, Unicode, validate
+from traitlets import Bool, Integer, List, TraitError, Unicode, validate
 
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from . import allowlist, passwords
+from . import addresses, allowlist, gate, gate_api, metrics, passwords, throttle
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
+
+# Of the audit log, which a scanner could fill: some 50 MB.
+AUDIT_ENTRIES = 200_000
 
 # Characters of a user's name in a log line, and names in a list of them.
 SHOWN_NAME_LENGTH = 64
@@ -115,12 +118,41 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         """,
     ).tag(allow_config=True)
 
+    trusted_proxies = List(
+        Unicode(),
+        default_value=list(addresses.DEFAULT_TRUSTED),
+        config=True,
+        help="""
+        Networks of the proxies in front of the hub, whose `X-Forwarded-For` is believed: load balancer, ingress and
+        the proxy pod. The first address from the right that is in none of them is the client's, by which failed
+        logins are counted.
+
+        Default: all private networks, since pods and load balancers are there. Who is in such a network, as a user's
+        own server is, can then pretend to be elsewhere; failures are counted by name too, whatever the address. Name
+        the subnets of the load balancer and of the proxy's pods to close that. Example: `["10.0.0.0/24"]`.
+        """,
+    )
+
+    audit_days = Integer(
+        90,
+        config=True,
+        help="""
+        Keep the audit log of logins this many days, and at most 200,000 entries.
+
+        90 by default: a term. It holds names and addresses of people, so keep it no longer than your rules allow.
+        """,
+    )
+
     def __init__(self, **kwargs: Any) -> None:
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
+        self._gate = gate.Gate(lambda: self.parent.db, tidy=self._forget_old_logins)
         try:
             super().__init__(**kwargs)
             self._check_passwords()
+            self._trusted = addresses.read_networks(
+                self.trusted_proxies, option=f"{type(self).__name__}.trusted_proxies"
+            )
         except (ConfigError, TraitError) as error:
             self._refuse_start(str(error), parent=kwargs.get("parent"))
 
@@ -159,9 +191,28 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             # JupyterHub's login handler reads the field again after a refusal.
             data.setdefault("username", "")
         login = passwords.make_login(data)
+        name = self._make_username(login.username)
+        account = store.read_account(self.parent.db, name or "")
+        is_known = account.exists or name in self.admin_users
+        address = self.client_address(handler)
+        key = throttle.name_value(name or login.username, known=is_known, secret=self.parent.cookie_secret)
+        shown = name if is_known and name else ""
+        try:
+            async with self._gate.attempt(key, address) as attempt:
+                model, refusal = await self._judge(login, name)
+                attempt.succeeded = model is not None
+                self._remember(shown, address, refusal)
+        except gate.TooManyLoginsError:
+            metrics.logins.labels(outcome=metrics.THROTTLED).inc()
+            self.log.warning("Put off a login of %s from %s.", _show(shown), address)
+            raise
+        return model
+
+    async def _judge(self, login: passwords.Login, name: str | None) -> tuple[dict[str, Any] | None, str]:
+        """Check name and password, and return JupyterHub's auth model, or None and why not."""
         known = self._passwords()
         match = passwords.match_password(login.password, known=known)
-        name = self._make_username(login.username)
+        # Read now, as the attempt may have waited.
         account = store.read_account(self.parent.db, name or "")
         admin = self._is_admin(name, account)
         # None leaves the flag as it is: nobody is demoted who became an admin in the panel a moment ago.
@@ -171,12 +222,26 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             model["groups"] = passwords.make_groups(match, admin=admin)
         refusal = await self._find_name_refusal(name, model)
         refusal = refusal or passwords.find_refusal(match, admin=admin, known=known)
+        return (None, refusal) if refusal else (model, "")
+
+    def _remember(self, name: str, address: str, refusal: str) -> None:
+        """Write how a login ended into log, audit log and metrics; the gate commits."""
+        outcome = metrics.REFUSED if refusal else metrics.OK
+        metrics.logins.labels(outcome=outcome).inc()
+        action = "login refused" if refusal else "login"
+        store.add_audit(self.parent.db, action=action, at=datetime.now(UTC), name=name, address=address, detail=refusal)
         if refusal:
-            is_known = account.exists or name in self.admin_users
-            shown = repr(name)[:SHOWN_NAME_LENGTH] if is_known else "an unknown name"
-            self.log.warning("Refused the login of %s: %s.", shown, refusal)
-            return None
-        return model
+            self.log.warning("Refused the login of %s from %s: %s.", _show(name), address, refusal)
+
+    def _forget_old_logins(self) -> None:
+        before = datetime.now(UTC) - timedelta(days=self.audit_days)
+        store.prune_audit(self.parent.db, before=before, keep=AUDIT_ENTRIES)
+
+    def client_address(self, handler: Any) -> str:
+        """Return the address that a request comes from, as far as our own proxies tell."""
+        request = getattr(handler, "request", None)
+        forwarded_for = request.headers.get_list("X-Forwarded-For") if request else None
+        return addresses.client_address(forwarded_for, addresses.peer_of(request), self._trusted)
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:
         """Tell whether the allow list has a normalised name right now; the users table is asked each time."""
@@ -247,6 +312,10 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 "remove the name from that option, restart the hub and delete the user then.",
             )
         super().delete_user(user)
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """Add the REST API of the login to JupyterHub's own handlers."""
+        return [*super().get_handlers(app), *gate_api.HANDLERS]
 
     def _passwords(self) -> passwords.Passwords:
         return passwords.Passwords(user=self.user_password, admin=self.admin_password, groups=self.password_groups)
@@ -378,6 +447,11 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             raise ConfigError(sentence) from None
         parent.log.critical("The hub does not start: %s", sentence)
         leave(1)
+
+
+def _show(name: str) -> str:
+    """Return a user's name for a log line; never what somebody typed who is no user."""
+    return repr(name)[:SHOWN_NAME_LENGTH] if name else "an unknown name"
 
 
 def _is_not_upstream_refusal(record: logging.LogRecord) -> bool:

@@ -1,7 +1,7 @@
 """How long an attempt to log in has to wait, by its name, by its address and overall.
 
 Pure functions over three tallies per attempt; time is seconds since the epoch, so that rows outlive the process.
-`addresses.py` says which address, `authenticator.py` keeps the rows and sleeps. For each attempt it
+`addresses.py` says which address, `gate.py` keeps the rows and sleeps. For each attempt it
 
 1. reads the three tallies, asks `decide` and stores what that returns, without an await in between;
 2. on `Refuse` answers 429 without looking at the password; nothing changed, so refused attempts take no slots;
@@ -28,9 +28,8 @@ insider's (430); 1,000 from one with all accounts (2,200); 2,000 from all unknow
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
-Kind = Literal["name", "address", "all"]
+from ..store import Kind, Tally
 
 # Seconds; browsers and proxies wait that long without a doubt, and it is what an honest user may have to wait.
 MAX_WAIT_SECONDS = 5.0
@@ -56,29 +55,6 @@ ALL_MAX_IN_FLIGHT = 1000  # attempts let through and not answered yet, for unkno
 
 DECAY_SECONDS = 3600.0  # failures count 1/e after it: a steady rate per hour is its own count
 QUIET_SECONDS: dict[Kind, float] = {"name": 3600.0, "address": 86400.0, "all": 86400.0}
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What is kept of a name, an address or all attempts; one row of the database.
-
-    Attributes:
-        kind: Which of the three.
-        value: The key: `name_value(...)`, `addresses.address_group(...)`, or "" for all.
-        run: Failures since the last success; of a name, also its attempts that are not answered yet.
-        failures: All failures, fading by `DECAY_SECONDS`.
-        changed_at: When `failures` was right, seconds since the epoch.
-        not_before: When the next attempt may start; counts only while there is a delay.
-        credited_at: When a success of the name last forgave, or the address was last forgiven; None is never.
-    """
-
-    kind: Kind
-    value: str
-    run: int = 0
-    failures: float = 0.0
-    changed_at: float = 0.0
-    not_before: float = 0.0
-    credited_at: float | None = None
 
 
 @dataclass(frozen=True)

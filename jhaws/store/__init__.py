@@ -16,26 +16,38 @@ from .accounts import (
     read_configured_names,
     read_user_names,
 )
+from .audit import add_audit, prune_audit, read_audit
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
-from .tables import Base, ConfiguredUser, PastStart
+from .tables import AuditEntry, Base, ConfiguredUser, PastStart
+from .tallies import Kind, Tally, delete_tallies, list_tallies, read_tally, write_tallies
 
 __all__ = [
     "Account",
+    "AuditEntry",
     "Base",
     "ConfiguredUser",
+    "Kind",
     "PastStart",
     "StartKind",
+    "Tally",
+    "add_audit",
     "add_configured_name",
     "add_start",
     "delete_configured_names",
+    "delete_tallies",
     "drop_tables",
     "ensure_database_id",
     "ensure_login",
+    "list_tallies",
     "prepare_tables",
+    "prune_audit",
     "prune_starts",
     "read_account",
+    "read_audit",
     "read_configured_names",
     "read_start_seconds",
+    "read_tally",
     "read_user_names",
+    "write_tallies",
 ]

@@ -1,6 +1,8 @@
 """JhawsAuthenticator inside a real JupyterHub application object with a real database, without its web server."""
 
+import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,8 @@ async def start(tmp_path: Path, hub_log: Log) -> AsyncIterator[Start]:
         await app.init_users()
         await app.init_groups()
         await app.init_role_assignment()
+        # Each attempt is made long after the one before, so that none has to wait; test_gate.py is about those that do.
+        app.authenticator._gate.clock = itertools.count(time.time(), 3 * 86400.0).__next__
         return app
 
     yield start_hub
@@ -374,11 +378,11 @@ async def test_refusals_are_logged_without_secrets(start: Start, hub_log: Log) -
     app = await start(allowed_users={"ann"})
     hub_log.clear()
     attempts = [
-        ("ann", "typed-wrong-password", "'ann': wrong password"),
-        ("root", USER, "'root': it is an admin's account, which opens with admin_password only"),
-        ("ann", ADMIN, "'ann': admin_password opens the accounts of admins only"),
-        ("typed-into-wrong-field", "x", "an unknown name: the name is not on the allow list"),
-        ("forged\nline", USER, "an unknown name: no user can have that name"),
+        ("ann", "typed-wrong-password", "'ann' from unknown: wrong password"),
+        ("root", USER, "'root' from unknown: it is an admin's account, which opens with admin_password only"),
+        ("ann", ADMIN, "'ann' from unknown: admin_password opens the accounts of admins only"),
+        ("typed-into-wrong-field", "x", "an unknown name from unknown: the name is not on the allow list"),
+        ("forged\nline", USER, "an unknown name from unknown: no user can have that name"),
     ]
     for name, password, said in attempts:
         hub_log.clear()

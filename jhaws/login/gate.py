@@ -1,0 +1,123 @@
+"""The gate before the password: lets an attempt through at its time, and remembers how it ended.
+
+`throttle.py` decides and `store` keeps the rows; here is what is in between, with a clock. One gate per hub process,
+since it counts the attempts that are under way.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import sleep
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+from tornado import web
+
+from .. import store
+from . import throttle
+from .addresses import address_group
+
+PRUNE_SECONDS = 3600.0
+
+
+@dataclass
+class Attempt:
+    """An attempt that was let through; whoever checked the password says whether it may enter."""
+
+    succeeded: bool = False
+
+
+class TooManyLoginsError(web.HTTPError):
+    """429 with Retry-After: the password was not looked at."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(429, f"Too many logins have failed. Try again in {_in_words(retry_after_seconds)}.")
+        # JupyterHub's handlers send what stands here, to browsers and to users of the API.
+        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+
+class Gate:
+    """Spaces attempts by name, by address and in all.
+
+    Args:
+        db: Gives the hub's session.
+        tidy: Forgets what else is old, about hourly; the gate commits.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, db: Callable[[], Session], *, tidy: Callable[[], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._db = db
+        self._tidy = tidy
+        self.clock = clock
+        self._under_way: Counter[str] = Counter()
+        self._pruned_at = 0.0
+
+    @asynccontextmanager
+    async def attempt(self, name: str, address: str) -> AsyncIterator[Attempt]:
+        """Wait for the attempt's turn, and count it when it is over: as failed, unless it says that it succeeded.
+
+        Args:
+            name: From `throttle.name_value`.
+            address: Of the client.
+
+        Raises:
+            TooManyLoginsError: Its turn is too far away.
+        """
+        group = address_group(address)
+        wait = self._admit(name, group)
+        self._under_way[group] += 1
+        attempt = Attempt()
+        try:
+            await sleep(wait)
+            yield attempt
+        finally:
+            self._under_way[group] -= 1
+            self._under_way += Counter()  # drops those at zero
+            self._settle(name, group, attempt)
+
+    def _admit(self, name: str, group: str) -> float:
+        """Return how many seconds to wait, with the slot taken."""
+        now = self.clock()
+        self._prune(now)
+        in_flight = throttle.InFlight(self._under_way[group], self._under_way.total())
+        answer, tallies = throttle.decide(self._read(name, group), now=now, in_flight=in_flight)
+        if isinstance(answer, throttle.Refuse):
+            raise TooManyLoginsError(answer.retry_after_seconds)
+        self._write(tallies)
+        return answer.seconds
+
+    def _settle(self, name: str, group: str, attempt: Attempt) -> None:
+        count = throttle.after_success if attempt.succeeded else throttle.after_failure
+        # Read again: others were busy meanwhile.
+        self._write(count(self._read(name, group), now=self.clock()))
+
+    def _read(self, name: str, group: str) -> throttle.Tallies:
+        db = self._db()
+        keys: tuple[tuple[store.Kind, str], ...] = (("name", name), ("address", group), ("all", ""))
+        return throttle.Tallies(*(store.read_tally(db, kind, value) for kind, value in keys))
+
+    def _write(self, tallies: throttle.Tallies) -> None:
+        db = self._db()
+        store.write_tallies(db, (tallies.name, tallies.address, tallies.all))
+        db.commit()
+
+    def _prune(self, now: float) -> None:
+        if abs(now - self._pruned_at) < PRUNE_SECONDS:
+            return
+        self._pruned_at = now
+        db = self._db()
+        old = [tally for tally in store.list_tallies(db) if throttle.may_forget(tally, now=now)]
+        store.delete_tallies(db, [(tally.kind, tally.value) for tally in old])
+        self._tidy()
+        db.commit()
+
+
+def _in_words(seconds: int) -> str:
+    if seconds == 1:
+        return "1 second"
+    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"

@@ -1,0 +1,124 @@
+"""The REST API of what the gate remembers: delays and the audit log, for admins.
+
+`GET /hub/api/jhaws/throttle` lists what failed logins have led to, `DELETE` forgets all or one of it; `GET
+/hub/api/jhaws/audit` reads the audit log as JSON or CSV. Both need the scope `admin:users` for all users.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import needs_scope
+from tornado import web
+
+from .. import store
+from ..store import AuditEntry, Tally
+from . import throttle
+from .roster_cells import guard
+
+AUDIT_COLUMNS = ("at", "action", "name", "actor", "address", "detail")
+MOST_ENTRIES = 1000  # in one answer of JSON
+CSV_CHUNK = 5000  # rows, between which the hub does other things
+
+
+class ThrottleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """`/hub/api/jhaws/throttle`."""
+
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    def get(self) -> None:
+        """List names and addresses with failed logins, the last first."""
+        now = time.time()
+        shown = (_show_tally(tally, now) for tally in store.list_tallies(self.db))
+        self.write(json.dumps([each for each in shown if each["failures"]][:MOST_ENTRIES]))
+
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    def delete(self) -> None:
+        """Forget one of them (`?kind=name&value=ann`), or all, so that the next login waits for nothing."""
+        kind, value = self.get_query_argument("kind", ""), self.get_query_argument("value", "")
+        if not kind and not value:
+            keys = [(tally.kind, tally.value) for tally in store.list_tallies(self.db)]
+        elif kind in ("name", "address", "all"):
+            keys = [(kind, value)]
+        else:
+            raise web.HTTPError(400, "kind must be name, address or all, with a value as GET shows it.")
+        store.delete_tallies(self.db, keys)
+        _write_down(self, "throttle cleared", detail=f"{kind} {value}".strip() or "all")
+        self.db.commit()
+        self.set_status(204)
+
+
+class AuditHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """`/hub/api/jhaws/audit`."""
+
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    async def get(self) -> None:
+        """Read entries, the newest first: `?name=&action=&before=NUMBER&limit=100`; all as CSV with `?format=csv`."""
+        wanted = {"name": self.get_query_argument("name", ""), "action": self.get_query_argument("action", "")}
+        if self.get_query_argument("format", "json") == "csv":
+            await self._send_csv(wanted)
+            return
+        before, limit = self._read_number("before", 0), min(self._read_number("limit", 100), MOST_ENTRIES)
+        entries = store.read_audit(self.db, **wanted, before=before, limit=limit)
+        self.write(json.dumps([{"number": entry.number, **_show_entry(entry)} for entry in entries]))
+
+    async def _send_csv(self, wanted: dict[str, str]) -> None:
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="audit.csv"')
+        before = 0
+        rows: list[tuple[str, ...]] = [AUDIT_COLUMNS]
+        while rows:
+            text = io.StringIO()
+            csv.writer(text).writerows(rows)
+            self.write(text.getvalue())
+            await self.flush()
+            entries = store.read_audit(self.db, **wanted, before=before, limit=CSV_CHUNK)
+            before = entries[-1].number if entries else 0
+            rows = [tuple(guard(value) for value in _show_entry(entry).values()) for entry in entries]
+
+    def _read_number(self, name: str, default: int) -> int:
+        text = self.get_query_argument(name, str(default))
+        if not text.isdecimal() or len(text) > 9:
+            raise web.HTTPError(400, f"{name} must be a whole number, 0 or more, got {text[:20]!r}.")
+        return int(text)
+
+
+HANDLERS = [(r"/api/jhaws/throttle", ThrottleHandler), (r"/api/jhaws/audit", AuditHandler)]
+
+
+def _show_tally(tally: Tally, now: float) -> dict[str, Any]:
+    aged = throttle.aged(tally, now=now)
+    delay_seconds = throttle.delay_seconds(aged)
+    return {
+        "kind": tally.kind,
+        "value": tally.value,
+        "failures": round(aged.failures),
+        "failures_since_success": aged.run,
+        "delay_seconds": delay_seconds,
+        "wait_seconds": max(0, math.ceil(aged.not_before - now)) if delay_seconds else 0,
+        "last_at": datetime.fromtimestamp(tally.changed_at, UTC).isoformat(),
+    }
+
+
+def _show_entry(entry: AuditEntry) -> dict[str, str]:
+    shown = {name: getattr(entry, name) for name in AUDIT_COLUMNS}
+    return shown | {"at": entry.at.isoformat()}
+
+
+def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:
+    """Put what an admin did by the API into the audit log."""
+    authenticator = handler.authenticator
+    store.add_audit(
+        handler.db,
+        action=action,
+        at=datetime.now(UTC),
+        actor=handler.current_user.name,
+        address=authenticator.client_address(handler),
+        detail=detail,
+    )

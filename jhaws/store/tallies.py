@@ -1,0 +1,67 @@
+"""How many logins have failed for a name, from an address, and in all; `login/throttle.py` says what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from .tables import LoginTally
+
+Kind = Literal["name", "address", "all"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is kept of a name, an address or all attempts; one row of the database.
+
+    Attributes:
+        kind: Which of the three.
+        value: The key: a name or a hash of one, an address or a network, or "" for all.
+        run: Failures since the last success; of a name, also its attempts that are not answered yet.
+        failures: All failures, fading with time.
+        changed_at: When `failures` was right, seconds since the epoch.
+        not_before: When the next attempt may start; counts only while there is a delay.
+        credited_at: When a success of the name last forgave, or the address was last forgiven; None is never.
+    """
+
+    kind: Kind
+    value: str
+    run: int = 0
+    failures: float = 0.0
+    changed_at: float = 0.0
+    not_before: float = 0.0
+    credited_at: float | None = None
+
+
+_COLUMNS = tuple(field.name for field in fields(Tally))
+
+
+def read_tally(db: Session, kind: Kind, value: str) -> Tally:
+    """Read one tally; one without failures where there is no row."""
+    row = db.get(LoginTally, (kind, value))
+    return _from_row(row) if row else Tally(kind, value)
+
+
+def write_tallies(db: Session, tallies: Sequence[Tally]) -> None:
+    """Put tallies into the session; the caller commits."""
+    for tally in tallies:
+        db.merge(LoginTally(**asdict(tally)))
+
+
+def list_tallies(db: Session) -> list[Tally]:
+    """Read all tallies, the last changed first."""
+    return [_from_row(row) for row in db.scalars(select(LoginTally).order_by(LoginTally.changed_at.desc()))]
+
+
+def delete_tallies(db: Session, keys: Sequence[tuple[str, str]]) -> None:
+    """Forget tallies by kind and value; the caller commits. What is not there is no error."""
+    for kind, value in keys:
+        db.execute(delete(LoginTally).where(LoginTally.kind == kind, LoginTally.value == value))
+
+
+def _from_row(row: LoginTally) -> Tally:
+    return Tally(**{name: getattr(row, name) for name in _COLUMNS})

@@ -1,0 +1,134 @@
+"""What stands between a guesser and a real hub's passwords: through its proxy, its form and its REST API."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from pathlib import Path
+
+import aiohttp
+
+from .hubs import RunningHub, running_hub
+from .test_login import ADMIN, CONFIG, USER, request_token
+
+ADD_PEOPLE = 'c.JhawsAuthenticator.allowed_users = {"ann", "bob"}\n'
+
+
+async def guess(hub: RunningHub, name: str, times: int = 1, **headers: str) -> None:
+    """Ask for a token with wrong passwords, one after the other."""
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for _ in range(times):
+            auth = {"username": name, "password": "guessed"}
+            async with http.post(f"{hub.url}hub/api/users/{name}/tokens", json={"auth": auth}) as response:
+                assert response.status == 403
+
+
+async def guess_until_refused(hub: RunningHub, name: str) -> int:
+    """Guess until the hub does not want to hear of it for a while, and return how many guesses it has heard."""
+    session = await hub.login(name, "guessed")
+    heard = 1
+    async with asyncio.timeout(90):
+        while True:
+            form = {"username": name, "password": "guessed", "_xsrf": session.xsrf}
+            async with session.http.post(f"{hub.url}hub/login", data=form) as response:
+                if response.status == 429 and int(response.headers["Retry-After"]) > 12:
+                    return heard
+                heard += response.status == 403
+
+
+async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> None:
+    """After some guesses the name has to wait, also with the right password and after a restart; others do not."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        heard = await guess_until_refused(hub, "ann")
+        login = await hub.login("ann", USER)
+        token = await request_token(hub, "ann", {"username": "ann", "password": USER})
+        other = await hub.login("bob", USER)
+        metrics = (await (await hub.login("root", ADMIN)).get("hub/metrics"))[1]
+        await hub.kill()
+        await hub.start()
+        (ann,) = [tally for tally in (await hub.api("GET", "jhaws/throttle"))[1] if tally["value"] == "ann"]
+
+        assert 6 <= heard <= 9
+        # JupyterHub makes a 403 of whatever goes wrong with a password in a token request.
+        assert (login.status, token[0]) == (429, 403)
+        assert ann["failures"] >= 6
+        assert "Too many logins have failed. Try again in" in login.text
+        assert other.ok
+        assert "Put off a login of 'ann' from 127.0.0.1." in hub.log()
+        assert 'jhaws_logins_total{outcome="refused"}' in metrics
+
+
+async def test_unknown_names_are_put_off_like_known_ones(tmp_path: Path) -> None:
+    """Nobody learns from the delays which names there are, and what was typed is kept nowhere."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        assert 6 <= await guess_until_refused(hub, "nobody-of-that-name") <= 9
+        assert 6 <= await guess_until_refused(hub, "ann") <= 9
+        stored = (tmp_path / "jupyterhub.sqlite").read_bytes() + hub.log().encode()
+
+        assert b"guessed" not in stored
+        assert b"nobody-of-that-name" not in (tmp_path / "jupyterhub.sqlite").read_bytes()
+
+
+async def test_an_admin_sees_and_clears_what_guessing_led_to(tmp_path: Path) -> None:
+    """The REST API lists names and addresses that wait, forgets them, and writes down who did; users see nothing."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        await guess_until_refused(hub, "ann")
+        ann = {tally["kind"]: tally for tally in (await hub.api("GET", "jhaws/throttle"))[1]}
+        root = await hub.login("root", ADMIN)
+        assert (await root.api("DELETE", "jhaws/throttle?kind=name&value=ann"))[0] == 204
+        session = await hub.login("ann", USER)
+
+        assert ann["name"]["value"] == "ann"
+        assert 1 <= ann["name"]["wait_seconds"] <= 30
+        assert ann["address"]["value"] == "127.0.0.1"
+        assert session.ok
+        for method, path in (("GET", "throttle"), ("DELETE", "throttle"), ("GET", "audit")):
+            assert (await session.api(method, f"jhaws/{path}"))[0] == 403
+        entries = (await hub.api("GET", "jhaws/audit"))[1]
+        assert [(each["action"], each["name"], each["actor"]) for each in entries[:3]] == [
+            ("login", "ann", ""),
+            ("throttle cleared", "", "root"),
+            ("login", "root", ""),
+        ]
+        assert entries[3] | {"number": 0, "at": ""} == {
+            "number": 0,
+            "at": "",
+            "action": "login refused",
+            "name": "ann",
+            "actor": "",
+            "address": "127.0.0.1",
+            "detail": "wrong password",
+        }
+
+
+async def test_a_clients_own_headers_do_not_hide_its_address(tmp_path: Path) -> None:
+    """X-Real-Ip counts for nothing, X-Forwarded-For only where a trusted proxy wrote it."""
+    trust = 'c.JhawsAuthenticator.trusted_proxies = ["192.0.2.0/24"]\n'
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE + trust) as hub:
+        await guess(hub, "ann", 1, **{"X-Real-Ip": "198.51.100.9", "X-Forwarded-For": "198.51.100.10"})
+
+        assert (await hub.api("GET", "jhaws/audit"))[1][0]["address"] == "127.0.0.1"
+
+
+async def test_behind_a_load_balancer_people_have_their_own_addresses(tmp_path: Path) -> None:
+    """What the proxies wrote is followed to the client, whatever that put before it."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        await guess(hub, "ann", 1, **{"X-Forwarded-For": "1.2.3.4, 198.51.100.10, 10.0.3.4"})
+
+        assert (await hub.api("GET", "jhaws/audit"))[1][0]["address"] == "198.51.100.10"
+
+
+async def test_the_audit_log_is_read_by_name_page_and_as_csv(tmp_path: Path) -> None:
+    """An admin filters it, pages through it, and takes it away as a table that runs no formula."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        for name in ("ann", "bob", "ann"):
+            assert (await hub.login(name, USER)).ok
+        first = (await hub.api("GET", "jhaws/audit?name=ann&limit=1"))[1]
+        second = (await hub.api("GET", f"jhaws/audit?name=ann&limit=5&before={first[0]['number']}"))[1]
+        rows = list(csv.reader(io.StringIO((await hub.api("GET", "jhaws/audit?format=csv"))[1])))
+
+        assert [each["name"] for each in first + second] == ["ann", "ann"]
+        assert rows[0] == ["at", "action", "name", "actor", "address", "detail"]
+        assert [row[2] for row in rows[1:]] == ["ann", "bob", "ann"]
+        assert (await hub.api("GET", "jhaws/audit?before=x"))[0] == 400

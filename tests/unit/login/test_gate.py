@@ -1,0 +1,137 @@
+"""The gate before the password, on a real database of the hub, with a clock of our own."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jupyterhub import orm
+from sqlalchemy.orm import Session
+
+from jhaws import store
+from jhaws.login import gate as gate_module
+from jhaws.login.gate import Gate, TooManyLoginsError
+
+SCHOOL = "203.0.113.7"
+
+
+class Clock:
+    """A clock that goes on when somebody sleeps, and remembers how long they did."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        """Say what time it is."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass without waiting for it."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of one test's gates."""
+    clock = Clock()
+    monkeypatch.setattr(gate_module, "sleep", clock.sleep)
+    return clock
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Session]:
+    """A hub's database with our tables."""
+    session = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
+    store.prepare_tables(session)
+    yield session
+    session.close()
+    session.get_bind().dispose()
+
+
+def make_gate(db: Session, clock: Clock) -> Gate:
+    return Gate(lambda: db, tidy=lambda: None, clock=clock)
+
+
+async def try_login(gate: Gate, name: str, *, ok: bool = False, address: str = SCHOOL) -> None:
+    async with gate.attempt(name, address) as attempt:
+        attempt.succeeded = ok
+
+
+async def test_failures_of_a_name_make_its_next_attempts_wait(db: Session, clock: Clock) -> None:
+    """Three typing errors cost nothing; then the waits grow, and what would take over 5 s is refused at once."""
+    gate = make_gate(db, clock)
+    for _ in range(6):
+        await try_login(gate, "ann")
+    with pytest.raises(TooManyLoginsError) as refused:
+        await try_login(gate, "ann", ok=True)
+
+    assert clock.slept == [0, 0, 0, 1, 2, 4]
+    assert refused.value.status_code == 429
+    assert refused.value.headers == {"Retry-After": "8"}
+    assert "Try again in 8 seconds" in str(refused.value)
+
+
+async def test_a_success_forgets_the_names_failures(db: Session, clock: Clock) -> None:
+    """Who remembers the password after five attempts begins anew."""
+    gate = make_gate(db, clock)
+    for _ in range(5):
+        await try_login(gate, "ann")
+    await try_login(gate, "ann", ok=True)
+    clock.slept.clear()
+    await try_login(gate, "ann")
+
+    assert clock.slept == [0]
+
+
+async def test_delays_outlive_the_hub(db: Session, clock: Clock) -> None:
+    """A hub that starts again knows what the one before it has counted."""
+    for _ in range(6):
+        await try_login(make_gate(db, clock), "ann")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(make_gate(db, clock), "ann")
+
+
+async def test_two_hundred_from_one_address_at_once_wait_for_nothing(db: Session, clock: Clock) -> None:
+    """A class that logs in at the same second behind one address is not an attack."""
+    gate = make_gate(db, clock)
+    await asyncio.gather(*(try_login(gate, f"student-{number}", ok=True) for number in range(200)))
+
+    assert set(clock.slept) == {0}
+
+
+async def test_guesses_at_the_same_time_are_spaced_too(db: Session, clock: Clock) -> None:
+    """Two hundred guesses at one name in one moment are a handful that wait, and the others are refused."""
+    gate = make_gate(db, clock)
+    attempts = [try_login(gate, "ann") for _ in range(200)]
+    refused = [each for each in await asyncio.gather(*attempts, return_exceptions=True) if each]
+
+    assert all(isinstance(each, TooManyLoginsError) for each in refused)
+    assert len(refused) >= 194
+
+
+async def test_an_attempt_that_breaks_counts_as_failed(db: Session, clock: Clock) -> None:
+    """An error while a password is looked at gives no free guess."""
+    gate = make_gate(db, clock)
+    for _ in range(6):
+        with pytest.raises(RuntimeError):
+            async with gate.attempt("ann", SCHOOL):
+                raise RuntimeError
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann")
+
+
+async def test_old_rows_go(db: Session, clock: Clock) -> None:
+    """Names that failed once and never came back do not fill the database."""
+    gate = make_gate(db, clock)
+    for number in range(20):
+        await try_login(gate, f"unknown {number}", address=f"198.51.100.{number}")
+    clock.now += 30 * 86400
+    await try_login(gate, "ann", ok=True)
+
+    assert {(tally.kind, tally.value) for tally in store.list_tallies(db)} == {
+        ("name", "ann"),
+        ("address", SCHOOL),
+        ("all", ""),
+    }
