@@ -137,9 +137,10 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         90,
         config=True,
         help="""
-        Keep the audit log of logins this many days, and at most 200,000 entries.
+        Keep entries of the audit log this many days, and at most 200,000 of them.
 
-        90 by default: a term. It holds names and addresses of people, so keep it no longer than your rules allow.
+        Default: 90 days, a term. They hold names and addresses of people, so keep them no longer than your rules
+        allow. Example: `audit_days: 30`.
         """,
     )
 
