@@ -16,26 +16,76 @@ from .accounts import (
     read_configured_names,
     read_user_names,
 )
+from .audit import add_audit
+from .people import (
+    ListedPerson,
+    PeoplePage,
+    PeopleQuery,
+    Standing,
+    State,
+    count_waiting,
+    read_due,
+    read_named_people,
+    read_next_people,
+    read_people,
+    read_standing,
+)
+from .people_writing import (
+    NewPerson,
+    add_people,
+    add_waiting,
+    delete_people,
+    delete_person,
+    end_sessions,
+    let_everybody_in,
+    update_people,
+)
+from .roster_imports import PastImport, add_import, mark_undone, read_import
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
-from .tables import Base, ConfiguredUser, PastStart
+from .tables import Base, ConfiguredUser, PastStart, Person
 
 __all__ = [
     "Account",
     "Base",
     "ConfiguredUser",
+    "ListedPerson",
+    "NewPerson",
+    "PastImport",
     "PastStart",
+    "PeoplePage",
+    "PeopleQuery",
+    "Person",
+    "Standing",
     "StartKind",
+    "State",
+    "add_audit",
     "add_configured_name",
+    "add_import",
+    "add_people",
     "add_start",
+    "add_waiting",
+    "count_waiting",
     "delete_configured_names",
+    "delete_people",
+    "delete_person",
     "drop_tables",
+    "end_sessions",
     "ensure_database_id",
     "ensure_login",
+    "let_everybody_in",
+    "mark_undone",
     "prepare_tables",
     "prune_starts",
     "read_account",
     "read_configured_names",
+    "read_due",
+    "read_import",
+    "read_named_people",
+    "read_next_people",
+    "read_people",
+    "read_standing",
     "read_start_seconds",
     "read_user_names",
+    "update_people",
 ]
