@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..store import ListedPerson, Standing, State
+from ..errors import JhawsError
+from ..store import Standing, State
 
 # Reasons for the hub's log; whoever is refused reads the same as after a wrong password.
 BLOCKED = "an admin has blocked the person"
 ENDED = "the person's end has passed"
 WAITING = "the name is from before jhaws's login, and no admin has let it in yet"
+
+
+class RefusedError(JhawsError):
+    """What an admin asked for is not done; `status` is HTTP's word for why."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 def find_state(standing: Standing, *, now: datetime) -> State:
@@ -43,18 +52,3 @@ def find_refusal(standing: Standing | None, *, configured: bool, now: datetime) 
     if state == "waiting" and configured:
         return None
     return {"blocked": BLOCKED, "ended": ENDED, "waiting": WAITING}.get(state)
-
-
-def find_keeping_fault(person: ListedPerson, *, keep: frozenset[str], actor: str) -> str | None:
-    """Say why somebody must stay an admin who can enter; None where it is nobody of those.
-
-    Args:
-        person: Of whom something would be taken.
-        keep: Normalised names of the configuration's admins.
-        actor: Who acts; an admin who shuts himself out could not undo it.
-    """
-    if person.name in keep:
-        return "is in JhawsAuthenticator.admin_users: take the name out of that option and restart the hub first."
-    if person.name == actor:
-        return "is you: let another admin do it."
-    return None
