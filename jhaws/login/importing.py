@@ -73,7 +73,7 @@ class Preview:
     json: str
 
 
-async def preview(app: Any, data: str, *, remove_missing: bool, actor: Actor) -> Preview:
+async def preview(app: Any, data: str | bytes, *, remove_missing: bool, actor: Actor) -> Preview:
     """Find what importing a list would change; nothing is written.
 
     Args:
@@ -86,7 +86,7 @@ async def preview(app: Any, data: str, *, remove_missing: bool, actor: Actor) ->
     return await asyncio.to_thread(_compare, app.authenticator, data, current, remove_missing, actor)
 
 
-async def apply(app: Any, data: str, *, remove_missing: bool, actor: Actor, digest: str) -> Preview:
+async def apply(app: Any, data: str | bytes, *, remove_missing: bool, actor: Actor, digest: str) -> Preview:
     """Import a list exactly as it was previewed.
 
     Raises:
@@ -201,7 +201,7 @@ def find_rights_fault(changes: Changes, actor: Actor) -> str | None:
 
 
 def _compare(
-    authenticator: Any, data: str, current: Mapping[str, store.ListedPerson], remove_missing: bool, actor: Actor
+    authenticator: Any, data: str | bytes, current: Mapping[str, store.ListedPerson], remove_missing: bool, actor: Actor
 ) -> Preview:
     read = roster.read_roster(
         data,

@@ -325,16 +325,16 @@ class RosterHandler(PeopleHandler):
         self.write(json.dumps(answer))
 
     async def _import(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        text, remove = body.get("text"), body.get("remove_missing", False)
-        if not isinstance(text, str) or not isinstance(remove, bool):
-            raise RefusedError(400, "text must be the list as text, and remove_missing true or false.")
+        data, remove = people_fields.read_list(body), body.get("remove_missing", False)
+        if not isinstance(remove, bool):
+            raise RefusedError(400, "remove_missing must be true or false.")
         if verb == "preview":
-            found = await importing.preview(self.hub_app, text, remove_missing=remove, actor=self.actor)
+            found = await importing.preview(self.hub_app, data, remove_missing=remove, actor=self.actor)
         else:
             digest = body.get("digest")
             if not isinstance(digest, str):
                 raise RefusedError(400, "digest must be that of the preview: look at one first.")
-            found = await importing.apply(self.hub_app, text, remove_missing=remove, actor=self.actor, digest=digest)
+            found = await importing.apply(self.hub_app, data, remove_missing=remove, actor=self.actor, digest=digest)
         return people_fields.preview_model(found)
 
 

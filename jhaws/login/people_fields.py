@@ -6,6 +6,7 @@ sentence names the field and at most the person, never another value.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,23 @@ def check_new_names(entries: Sequence[Entry], current: Collection[str], *, authe
     )
     if read.problems:
         raise RefusedError(400, f"{read.problems[0].sentence} Nobody was added.")
+
+
+def read_list(body: Mapping[str, Any]) -> str | bytes:
+    """Read the list of an import: `text`, or `csv`, a file's bytes in base64.
+
+    Raises:
+        RefusedError: There is neither of them, or both.
+    """
+    text, file = body.get("text"), body.get("csv")
+    if isinstance(text, str) and file is None:
+        return text
+    if isinstance(file, str) and text is None:
+        try:
+            return base64.b64decode(file, validate=True)
+        except ValueError as error:
+            raise RefusedError(400, "csv must be the bytes of a file in base64.") from error
+    raise RefusedError(400, "text must be the list as text, or csv the bytes of a file in base64.")
 
 
 def read_changes(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo) -> dict[str, Any]:

@@ -259,6 +259,8 @@ BAD: list[tuple[str, str, Any, int, str]] = [
     ("POST", "waiting", {}, 400, "allow must be a list"),
     ("POST", "waiting", {"allow": ["root", "nobody"]}, 404, "no user 'nobody'"),
     ("POST", "roster/preview", {}, 400, "text must be the list"),
+    ("POST", "roster/preview", {"csv": "?"}, 400, "in base64"),
+    ("POST", "roster/preview", {"text": "x-1", "remove_missing": 1}, 400, "remove_missing must be"),
     ("POST", "roster/apply", {"text": "x-1"}, 400, "digest must be"),
     ("POST", "roster/apply", {"text": "x-1", "digest": "wrong"}, 409, "has changed since the preview"),
     ("POST", "roster/apply", {"text": "name\na/b", "digest": "x"}, 400, "The list has problems"),
