@@ -25,7 +25,19 @@ from traitlets import Bool, Integer, List, TraitError, Unicode, validate
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from . import addresses, allowlist, gate, gate_api, metrics, passwords, throttle
+from . import (
+    addresses,
+    allowlist,
+    closing,
+    gate,
+    gate_api,
+    metrics,
+    passwords,
+    people,
+    people_api,
+    throttle,
+)
+from .times import TimeZoneName
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
@@ -144,6 +156,16 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         """,
     )
 
+    time_zone = TimeZoneName(
+        "UTC",
+        config=True,
+        help="""
+        The time zone in which the day of an end date is over, a name such as `Europe/Berlin`.
+
+        UTC by default. A person with the end date 2027-02-28 may log in until midnight there.
+        """,
+    )
+
     def __init__(self, **kwargs: Any) -> None:
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
@@ -229,7 +251,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         """Write how a login ended into log, audit log and metrics; the gate commits."""
         outcome = metrics.REFUSED if refusal else metrics.OK
         metrics.logins.labels(outcome=outcome).inc()
-        action = "login refused" if refusal else "login"
+        action = "login.refused" if refusal else "login"
         store.add_audit(self.parent.db, action=action, at=datetime.now(UTC), name=name, address=address, detail=refusal)
         if refusal:
             self.log.warning("Refused the login of %s from %s: %s.", _show(name), address, refusal)
@@ -253,7 +275,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             admin_users=self.admin_users,
         )
         exists = store.read_account(self.parent.db, username).exists
-        return allowlist.should_allow(username, rules=rules, exists=exists)
+        allowed = allowlist.should_allow(username, rules=rules, exists=exists)
+        return self._find_standing_refusal(username) is None and allowed
 
     def validate_username(self, username: str) -> bool:
         """Tell whether a normalised name may be a user's, by JupyterHub's rules and by ours."""
@@ -282,8 +305,9 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)
         if store.ensure_login(self.parent.db, now=datetime.now(UTC)):
-            self._warn_of_earlier_users()
+            self._let_earlier_users_wait()
         self._drop_deleted_names()
+        closing.find_closer(self.parent).start()
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.
@@ -312,11 +336,12 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 f"{user.name} is in {type(self).__name__}.admin_users and cannot be deleted here: "
                 "remove the name from that option, restart the hub and delete the user then.",
             )
+        store.delete_person(self.parent.db, user.id)
         super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[Any]:
-        """Add the REST API of the login to JupyterHub's own handlers."""
-        return [*super().get_handlers(app), *gate_api.HANDLERS]
+        """Add the REST API of people and of failed logins to JupyterHub's."""
+        return [*super().get_handlers(app), *people_api.HANDLERS, *gate_api.HANDLERS]
 
     def _passwords(self) -> passwords.Passwords:
         return passwords.Passwords(user=self.user_password, admin=self.admin_password, groups=self.password_groups)
@@ -340,9 +365,18 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             return "no user can have that name"
         if not await maybe_future(self.check_blocked_users(name, model)):
             return "blocked_users has the name"
+        if refusal := self._find_standing_refusal(name):
+            return refusal
         if not await maybe_future(self.check_allowed(name, model)):
             return "the name is not on the allow list"
         return None
+
+    def _find_standing_refusal(self, name: str) -> str | None:
+        """Say which block, end or waiting keeps a person out right now; the database is asked each time."""
+        standing = store.read_standing(self.parent.db, name)
+        if name in self.admin_users:
+            return None
+        return people.find_refusal(standing, configured=name in self.allowed_users, now=datetime.now(UTC))
 
     def _check_passwords(self) -> None:
         """Check what the password options must be to each other.
@@ -427,13 +461,21 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             type(self).__name__,
         )
 
-    def _warn_of_earlier_users(self) -> None:
-        users = len(store.read_user_names(self.parent.db))
-        if users and self.allow_existing_users:
+    def _let_earlier_users_wait(self) -> None:
+        """Let users whom another authenticator let in wait for an admin; the caller commits.
+
+        With `allow_all` nobody waits: whoever has no name here yet may enter anyway.
+        """
+        if self.allow_all:
+            return
+        known = {self.normalize_username(name) for _, name in self._configured_names()}
+        waiting = store.add_waiting(self.parent.db, known=known, now=datetime.now(UTC))
+        if waiting:
             self.log.warning(
-                "The hub's database has %d users from before %s, who may all enter now: look through them in the "
-                "admin panel and delete those who should not.",
-                users,
+                "The hub's database has %d users from before %s. They may not log in until an admin lets them in: "
+                "`jhaws people list --state waiting` shows them, `jhaws people allow NAME` or `allow --all` lets them "
+                "in; delete those who should not.",
+                waiting,
                 type(self).__name__,
             )
 

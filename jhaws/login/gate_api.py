@@ -49,7 +49,7 @@ class ThrottleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no ty
         else:
             raise web.HTTPError(400, "kind must be name, address or all, with a value as GET shows it.")
         store.delete_tallies(self.db, keys)
-        _write_down(self, "throttle cleared", detail=f"{kind} {value}".strip() or "all")
+        _write_down(self, "throttle.cleared", detail=f"{kind} {value}".strip() or "all")
         self.db.commit()
         self.set_status(204)
 

@@ -17,9 +17,33 @@ from .accounts import (
     read_user_names,
 )
 from .audit import add_audit, prune_audit, read_audit
+from .people import (
+    ListedPerson,
+    PeoplePage,
+    PeopleQuery,
+    Standing,
+    State,
+    count_waiting,
+    read_due,
+    read_named_people,
+    read_next_people,
+    read_people,
+    read_standing,
+)
+from .people_writing import (
+    NewPerson,
+    add_people,
+    add_waiting,
+    delete_people,
+    delete_person,
+    end_sessions,
+    let_everybody_in,
+    update_people,
+)
+from .roster_imports import PastImport, add_import, mark_undone, read_import
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
-from .tables import AuditEntry, Base, ConfiguredUser, PastStart
+from .tables import AuditEntry, Base, ConfiguredUser, PastStart, Person
 from .tallies import Kind, Tally, delete_tallies, list_tallies, read_tally, write_tallies
 
 __all__ = [
@@ -28,26 +52,50 @@ __all__ = [
     "Base",
     "ConfiguredUser",
     "Kind",
+    "ListedPerson",
+    "NewPerson",
+    "PastImport",
     "PastStart",
+    "PeoplePage",
+    "PeopleQuery",
+    "Person",
+    "Standing",
     "StartKind",
+    "State",
     "Tally",
     "add_audit",
     "add_configured_name",
+    "add_import",
+    "add_people",
     "add_start",
+    "add_waiting",
+    "count_waiting",
     "delete_configured_names",
+    "delete_people",
+    "delete_person",
     "delete_tallies",
     "drop_tables",
+    "end_sessions",
     "ensure_database_id",
     "ensure_login",
+    "let_everybody_in",
     "list_tallies",
+    "mark_undone",
     "prepare_tables",
     "prune_audit",
     "prune_starts",
     "read_account",
     "read_audit",
     "read_configured_names",
+    "read_due",
+    "read_import",
+    "read_named_people",
+    "read_next_people",
+    "read_people",
+    "read_standing",
     "read_start_seconds",
     "read_tally",
     "read_user_names",
+    "update_people",
     "write_tallies",
 ]

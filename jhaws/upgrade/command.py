@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ConfigError
+from ..hubaccess import TOKEN, read_token
 from ..values.checking import check
 from ..values.merging import Merged, merge
 from ..values.places import Problem, value_at
 from ..values.reading import read_source
 from .comparing import Change, Comparison, compare
 from .setups import make_setup
-from .users import TOKEN, User, fetch_users, read_users_file
+from .users import User, fetch_users, read_users_file
 
 Say = Callable[[str], None]
 
@@ -123,7 +123,7 @@ def read_users(options: argparse.Namespace) -> list[User]:
     """
     if options.users:
         return read_users_file(options.users)
-    return asyncio.run(fetch_users(options.hub, os.environ.get(TOKEN, "")))
+    return asyncio.run(fetch_users(options.hub, read_token()))
 
 
 def _notes_on_users(users: Sequence[User], options: argparse.Namespace) -> Iterator[str]:

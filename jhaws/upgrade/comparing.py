@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..login.authenticator import JhawsAuthenticator
-from .logins import Door
+from .logins import NO, WAITS, Door
 from .servers import NO_HOME, UNKNOWN_ID, Made, is_legacy, make_server
 from .setups import Setup
 from .users import Server, User
@@ -91,7 +91,8 @@ async def compare(now: Setup, then: Setup, users: Sequence[User]) -> Comparison:
         users: All users of the hub.
     """
     names = {user.name for user in users}
-    doors = Door(now, names), Door(then, names)
+    first = not isinstance(now.authenticator, JhawsAuthenticator)
+    doors = Door(now, names), Door(then, names, first=first)
     coming = {name: User(name) for name in (doors[0].configured | doors[1].configured) - names}
     changes: list[Change] = []
     pairs: list[Pair] = []
@@ -103,14 +104,16 @@ async def compare(now: Setup, then: Setup, users: Sequence[User]) -> Comparison:
                 made = await make_server(now, user, server, before=True), await make_server(then, user, server)
                 changes += _compare_servers(user.name, server, *made)
                 pairs.append(Pair(user.name, *made))
-    advice = [*_advise(changes, pairs), *_advise_on_strangers(now, then, doors)]
+    advice = [*_advise(changes, pairs), *_advise_on_waiting(changes), *_advise_on_strangers(now, then, doors)]
     notes = [*_notes(doors, users), *_note_on_ids(pairs)]
     return Comparison(len(users), tuple(changes), tuple(advice), tuple(notes))
 
 
 async def _compare_logins(doors: tuple[Door, Door], user: User) -> list[Change]:
     now, then = await doors[0].way_in(user), await doors[1].way_in(user)
-    return [Change(user.name, "", LOGIN, now, then)] if now != then else []
+    # Who could not enter before loses nothing by waiting.
+    same = now == then or (now, then) == (NO, WAITS)
+    return [] if same else [Change(user.name, "", LOGIN, now, then)]
 
 
 def _compare_servers(user: str, server: Server, now: Made, then: Made) -> Iterator[Change]:
@@ -136,6 +139,16 @@ def _advise(changes: Iterable[Change], pairs: Iterable[Pair]) -> Iterator[str]:
         yield LOSE_HOMES
     if _homes_meet(pairs):
         yield ONE_HOME
+
+
+def _advise_on_waiting(changes: Iterable[Change]) -> Iterator[str]:
+    waiting = sum(change.what == LOGIN and change.then == WAITS for change in changes)
+    if waiting:
+        yield (
+            f"{waiting} users of now will wait: jhaws's login lets in whom the configuration names, and of the others "
+            "those whom an admin lets in. After the upgrade look at `jhaws people list --state waiting`, then "
+            "`jhaws people allow NAME ...` or `jhaws people allow --all`; or name them in allowed_users before."
+        )
 
 
 def _homes_meet(pairs: Iterable[Pair]) -> bool:

@@ -24,6 +24,7 @@ YES = "yes"
 WITH_USERS = "with the users' password"
 WITH_ADMINS = "with the admin password"
 BLOCKED = "no, blocked"
+WAITS = "no, waits for an admin"
 NO_PASSWORD = "no, no such password is set"  # noqa: S105  # a sentence
 
 
@@ -33,13 +34,15 @@ class Door:
     Args:
         setup: The hub.
         names: The names of all users in the hub's table.
+        first: Whether jhaws's login, if it is the setup's, is new to the hub: users of another one wait.
     """
 
-    def __init__(self, setup: Setup, names: Collection[str]) -> None:
+    def __init__(self, setup: Setup, names: Collection[str], *, first: bool = False) -> None:
         self.login = setup.login
         self._authenticator: Any = setup.authenticator
         self.configured = configured_names(setup)
         self._names = frozenset(names) | self.configured
+        self._waiting = frozenset(names) - self.configured if first else frozenset()
         if self._authenticator is not None:
             self._normalise()
 
@@ -74,6 +77,8 @@ class Door:
         if not one.validate_username(user.name):
             return NO
         if isinstance(one, JhawsAuthenticator):
+            if user.name in self._waiting and not one.allow_all:
+                return WAITS
             admin = user.admin or user.name in one.admin_users
             return self._password(admin, allowed=self._is_on_our_list(user.name))
         allowed = one.allow_all or await maybe_future(one.check_allowed(user.name))

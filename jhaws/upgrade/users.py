@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 
 from ..errors import ConfigError
+from ..hubaccess import TOKEN, ask, check_access, open_session, read_json
 from ..values.places import value_at
 
-TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105  # the name of the environment variable
 SCOPES = "list:users, read:users, read:servers and admin:server_state"
 SAVE = "Save what GET /hub/api/users?include_stopped_servers=1 answers; of several pages, put all items into one list."
 # What the check reads of the API's models, and how JSON calls it.
@@ -31,7 +31,6 @@ JSON_NAMES: Mapping[type, str] = {
 # The hub's default `api_page_max_limit`; it cuts longer pages to its own limit, and we follow its `next`.
 PAGE_SIZE = 200
 PAGINATION = "application/jupyterhub-pagination+json"
-TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -168,17 +167,9 @@ async def fetch_users(url: str, token: str) -> list[User]:
     Raises:
         ConfigError: The hub cannot be reached, refuses, does not tell everything, or is no hub.
     """
-    # Whatever else is in a URL may be a secret, and the URL is in every message.
-    if any(mark in url for mark in "@?#"):
-        raise ConfigError(f"--hub must be a URL without @, ? and #: no password, no query. The token comes by {TOKEN}.")
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--hub must be the hub's URL with http:// or https://, got {url!r}.")
-    if not token or not token.isascii() or not token.isprintable():
-        raise ConfigError(f"Put an admin's token into the environment variable {TOKEN}; its scopes: {SCOPES}.")
+    check_access(url, token, needs=SCOPES)
     users: list[User] = []
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    headers = {"Authorization": f"token {token}", "Accept": PAGINATION}
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True) as http:
+    async with open_session(token, Accept=PAGINATION) as http:
         offset: int | None = 0
         while offset is not None:
             query = f"offset={offset}&limit={PAGE_SIZE}&include_stopped_servers=1"
@@ -203,22 +194,9 @@ def _find_following(page: Any, offset: int, *, hub: str) -> int | None:
 
 
 async def _fetch(http: aiohttp.ClientSession, url: str, *, hub: str) -> Any:
-    try:
-        async with http.get(url, allow_redirects=False) as response:
-            status, text = response.status, await response.text()
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise ConfigError(
-            f"{hub} does not answer ({type(error).__name__}). Is --hub the URL that users open?"
-        ) from error
-    if status in (401, 403):
+    status, content = await ask(http, "GET", url, hub=hub, needs=SCOPES)
+    if status == 403:
         raise ConfigError(f"{hub} refused the token in {TOKEN} ({status}). It must be an admin's, or have {SCOPES}.")
-    if 300 <= status < 400:
-        raise ConfigError(
-            f"{hub} sends elsewhere ({status}). Give the URL that it leads to, with https:// if it has it."
-        )
     if status != 200:
         raise ConfigError(f"{hub} could not list its users ({status}). Is --hub the URL that users open?")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{hub} did not answer with JSON; is it a JupyterHub's URL?") from error
+    return read_json(content, hub=hub)

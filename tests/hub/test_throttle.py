@@ -88,13 +88,13 @@ async def test_an_admin_sees_and_clears_what_guessing_led_to(tmp_path: Path) -> 
         entries = (await hub.api("GET", "jhaws/audit"))[1]
         assert [(each["action"], each["name"], each["actor"]) for each in entries[:3]] == [
             ("login", "ann", ""),
-            ("throttle cleared", "", "root"),
+            ("throttle.cleared", "", "root"),
             ("login", "root", ""),
         ]
         assert entries[3] | {"number": 0, "at": ""} == {
             "number": 0,
             "at": "",
-            "action": "login refused",
+            "action": "login.refused",
             "name": "ann",
             "actor": "",
             "address": "127.0.0.1",

@@ -10,7 +10,7 @@ import pytest
 from traitlets import Float, Integer
 
 ROOT = Path(__file__).parents[2]
-UNITS = r"second|count|core|GiB|byte|character|hour"
+UNITS = r"day|second|count|core|GiB|byte|character|hour"
 
 
 def load_generator() -> Any:

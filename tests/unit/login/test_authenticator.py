@@ -4,6 +4,7 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -419,17 +420,68 @@ async def test_missing_passwords_are_said_and_open_nothing(
         assert not any([await may_enter(app, "root", password) for password in ("", None, "None", USER)])
 
 
-async def test_users_of_an_earlier_login_are_pointed_out_once(start: Start, tmp_path: Path, hub_log: Log) -> None:
-    """A database that another authenticator filled gets one warning, at the first start with jhaws."""
+@pytest.fixture
+def earlier_users(tmp_path: Path) -> None:
+    """A database that another authenticator filled."""
     session = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
-    session.add_all([orm.User(name="guest-1"), orm.User(name="guest-2")])
+    session.add_all([orm.User(name="guest-1"), orm.User(name="guest-2"), orm.User(name="ann"), orm.User(name="root")])
     session.commit()
     session.close()
-    await start()
+
+
+@pytest.mark.usefixtures("earlier_users")
+async def test_users_of_an_earlier_login_wait_for_an_admin(start: Start, hub_log: Log) -> None:
+    """Those whom the configuration does not name; the log says so once, at the first start with jhaws."""
+    app = await start(allowed_users={"Ann"})
     assert "has 2 users from before JhawsAuthenticator" in hub_log.text
+    assert [await may_enter(app, name) for name in ("guest-1", "guest-2", "ann")] == [False, False, True]
+    assert "'guest-1': the name is from before jhaws's login" in hub_log.text
+    assert await may_enter(app, "root", ADMIN)
     hub_log.clear()
-    await start()
+    app = await start()
     assert "from before" not in hub_log.text
+    store.let_everybody_in(app.db)
+    assert await may_enter(app, "guest-1")
+
+
+@pytest.mark.usefixtures("earlier_users")
+async def test_whom_the_configuration_names_later_waits_no_more(start: Start) -> None:
+    """An operator who writes a name down has looked at it."""
+    assert not await may_enter(await start(), "guest-1")
+    assert await may_enter(await start(allowed_users={"guest-1"}), "guest-1")
+
+
+@pytest.mark.usefixtures("earlier_users")
+async def test_nobody_waits_where_everybody_may_enter(start: Start, hub_log: Log) -> None:
+    """With allow_all a name that is not taken yet enters too."""
+    assert await may_enter(await start(allow_all=True), "guest-1")
+    assert "from before" not in hub_log.text
+
+
+async def test_blocked_and_ended_people_stay_out(start: Start, hub_log: Log) -> None:
+    """Also with allow_all; check_allowed says the same as a login, and the log says why."""
+    app = await start(allow_all=True)
+    now = datetime.now(UTC)
+    for name, values in {
+        "ann": {"blocked": True},
+        "bob": {"ends_at": now},
+        "carl": {"ends_at": now + timedelta(hours=1)},
+        "root": {"blocked": True},
+    }.items():
+        user = orm.User.find(app.db, name) or add(app, name)
+        store.update_people(app.db, {user.id: values}, now=now)
+    app.db.commit()
+
+    assert [await may_enter(app, name) for name in ("ann", "bob", "carl")] == [False, False, True]
+    assert [app.authenticator.check_allowed(name) for name in ("ann", "bob", "carl")] == [False, False, True]
+    assert "Refused the login of 'ann': an admin has blocked the person." in hub_log.text
+    assert "Refused the login of 'bob': the person's end has passed." in hub_log.text
+    # An admin of the configuration always enters.
+    assert await may_enter(app, "root", ADMIN)
+    # Whoever comes after a deleted user is somebody else.
+    delete(app, "ann")
+    add(app, "ann")
+    assert await may_enter(app, "ann")
 
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
@@ -446,6 +498,8 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"allowed_users": {"x" * 300}}, "255 bytes"),
     ({"allowed_users": {".."}}, "which JupyterHub does not accept"),
     ({"allowed_users": 5}, "allowed_users"),
+    ({"time_zone": "Europe/Paderborn"}, "JhawsAuthenticator.time_zone must be the name of a time zone"),
+    ({"time_zone": "../etc/passwd"}, "JhawsAuthenticator.time_zone must be the name of a time zone"),
     ({"blocked_users": [7]}, "JhawsAuthenticator.blocked_users must hold user names, got 7"),
     ({"hub": {"load_groups": {"g": {"users": [5]}}}}, "JupyterHub.load_groups must hold user names, got 5"),
 ]

@@ -14,7 +14,13 @@ from jhaws.values import places
 from jhaws.values.reading import Source, read_source
 
 ADMIN, USER = "correct-horse-battery-staple-admin", "shared-by-the-class"
-LOGIN = {"admin_users": ["root"], "allowed_users": ["ann"], "admin_password": ADMIN, "user_password": USER}
+NAMES = ["ann", "bea", "carl"]
+LOGIN: dict[str, Any] = {
+    "admin_users": ["root"],
+    "allowed_users": NAMES,
+    "admin_password": ADMIN,
+    "user_password": USER,
+}
 STOCK: dict[str, Any] = {
     "hub": {"config": {"JupyterHub": {"authenticator_class": "shared-password"}, "SharedPasswordAuthenticator": LOGIN}}
 }
@@ -122,11 +128,35 @@ def test_a_server_that_never_ran_has_nothing_to_lose(place: Place) -> None:
 
 def test_names_that_only_one_side_configures(place: Place) -> None:
     """A new name of `allowed_users` is a user to be, and is told of."""
-    more = {"hub": {"config": {"JhawsAuthenticator": LOGIN | {"allowed_users": ["ann", "new"]}}}}
+    more = {"hub": {"config": {"JhawsAuthenticator": LOGIN | {"allowed_users": [*NAMES, "new"]}}}}
 
     assert place.changes(STOCK, [JHAWS, more], [user("ann")]) == [
         ("new", "", "log-in", "no", "with the users' password")
     ]
+
+
+def test_whom_only_the_earlier_login_let_in_waits(place: Place) -> None:
+    """The first time with jhaws's login, whom the configuration does not name waits, and it says how to let them in."""
+    users = [user("ann"), user("guest"), user("root"), user("boss", admin=True)]
+    code, text = place.run(STOCK, [JHAWS], users)
+
+    assert code == 1
+    assert "2 users of now will wait" in " ".join(text.split())
+    assert place.changes(STOCK, [JHAWS], users) == [
+        ("boss", "", "log-in", "with the users' password", "no, waits for an admin"),
+        ("guest", "", "log-in", "with the users' password", "no, waits for an admin"),
+    ]
+    assert place.changes(JHAWS, [JHAWS], users) == []
+    open_to_all = {"hub": {"config": {"JhawsAuthenticator": LOGIN | {"allow_all": True}}}}
+    assert [change[0] for change in place.changes(STOCK, [JHAWS, open_to_all], users)] == ["boss"]
+
+
+def test_who_could_not_enter_before_does_not_change_by_waiting(place: Place) -> None:
+    """Neither has a way in."""
+    stock = {"hub": {"config": {"SharedPasswordAuthenticator": LOGIN | {"allow_existing_users": False}}}}
+    stock["hub"]["config"]["JupyterHub"] = {"authenticator_class": "shared-password"}
+
+    assert place.changes(stock, [JHAWS], [user("guest")]) == []
 
 
 @pytest.mark.parametrize(
@@ -336,10 +366,11 @@ def test_a_hub_that_is_away_is_exit_code_2(
 
 
 def test_thousands_of_users_are_compared(place: Place) -> None:
-    """A large hub has a row for each of its users who changes, and the count of all."""
+    """A large hub has a row for each change of its users, and the count of all."""
     users = [user(f"user-{number:04}", "") for number in range(1000)]
     code, text = place.run(STOCK, [JHAWS, NFS], users)
 
     assert code == 1
-    assert sum(line.startswith("user-") for line in text.splitlines()) == 1000
+    # Each has another home, and waits.
+    assert sum(line.startswith("user-") for line in text.splitlines()) == 2000
     assert "Something changes for 1000 of 1000 users." in text

@@ -1,0 +1,307 @@
+"""An import of a list of people into the hub, its preview and its undo.
+
+`preview` reads the hub's people in turns and compares in a thread, so the hub goes on meanwhile. `apply` does the same
+again, and writes only what the admin has seen: the digest of the preview must still be right, and nobody of those who
+change may have changed since. What is written is one transaction: all of it, or nothing.
+
+Who is removed is deleted from the hub like in the admin panel, with one difference: the spawner is not told to delete
+what it keeps for ever (KubeSpawner's claims), since an undo could not bring that back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jupyterhub.metrics import TOTAL_USERS
+from sqlalchemy.exc import SQLAlchemyError
+
+from .. import store
+from . import closing, roster, roster_changes
+from .people import RefusedError
+from .roster_cells import NO_END, show_name
+from .roster_changes import Change, Changes
+from .roster_table import Finding
+
+TURN_PEOPLE = 1000  # read at once: some 10 ms
+CHANGED = "The list of people has changed since the preview. Look at a new one, and apply that."
+DATABASE = "The hub's database does not answer, so nothing was changed. Try it again in a minute."
+NOTHING = "There is no import that could be undone."
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who imports.
+
+    Attributes:
+        name: Of the user or service, for the audit.
+        keep: Normalised names of the configuration's admins and of the user who acts.
+        is_admin: Whether the admin flag may be given and taken, and admins be changed.
+        may_group: Whether groups may be changed.
+        address: Where the request came from.
+    """
+
+    name: str
+    keep: frozenset[str] = frozenset()
+    is_admin: bool = False
+    may_group: bool = False
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would change.
+
+    Attributes:
+        changes: Of people; with problems nothing is written.
+        problems: Sentences with lines, why not.
+        remarks: Sentences with lines, that an admin should read.
+        digest: Stands for all of that.
+        json: The changes, as they are kept for the undo.
+    """
+
+    changes: Changes
+    problems: tuple[Finding, ...]
+    remarks: tuple[Finding, ...]
+    digest: str
+    json: str
+
+
+async def preview(app: Any, data: str | bytes, *, remove_missing: bool, actor: Actor) -> Preview:
+    """Find what importing a list would change; nothing is written.
+
+    Args:
+        app: The JupyterHub application.
+        data: The content of a file, or what somebody pasted.
+        remove_missing: Whether people who are not in the list go.
+        actor: Who imports.
+    """
+    current = await read_everybody(app.db)
+    return await asyncio.to_thread(_compare, app.authenticator, data, current, remove_missing, actor)
+
+
+async def apply(app: Any, data: str | bytes, *, remove_missing: bool, actor: Actor, digest: str) -> Preview:
+    """Import a list exactly as it was previewed.
+
+    Raises:
+        RefusedError: It has problems, somebody changed the hub's list meanwhile, a server of somebody who goes
+            does not stop, or the database does not answer.
+    """
+    found = await preview(app, data, remove_missing=remove_missing, actor=actor)
+    if found.problems:
+        raise RefusedError(400, f"The list has problems, so nothing was changed. {found.problems[0].sentence}")
+    if found.digest != digest:
+        raise RefusedError(409, CHANGED)
+    await _write(app, found.changes, actor=actor, action="people.imported", keep_as=found.json)
+    return found
+
+
+async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[str]]:
+    """Undo the last import: what somebody changed since then stays.
+
+    Returns:
+        What was changed, and sentences about what was not.
+
+    Raises:
+        RefusedError: There is none, it was undone before, or as `apply`.
+    """
+    past = store.read_import(app.db)
+    if past is None or past.undone_at is not None:
+        raise RefusedError(409, NOTHING)
+    opposite = roster_changes.invert(roster_changes.from_json(json.loads(past.changes)))
+    changes, remarks = fit_undo(opposite, await read_everybody(app.db), imported_at=past.at, keep=actor.keep)
+    if fault := find_rights_fault(changes, actor):
+        raise RefusedError(403, fault)
+    await _write(app, changes, actor=actor, action="people.import_undone")
+    return changes, remarks
+
+
+async def read_everybody(db: Any) -> dict[str, store.ListedPerson]:
+    """Read all people of the hub by name, in turns."""
+    found: dict[str, store.ListedPerson] = {}
+    last = 0
+    while people := store.read_next_people(db, after=last, limit=TURN_PEOPLE):
+        found.update({person.name: person for person in people})
+        last = people[-1].user_id
+        await asyncio.sleep(0)
+    return found
+
+
+def make_entry(person: store.ListedPerson) -> roster.Entry:
+    """Make the complete entry of a person of the hub."""
+    return roster.Entry(
+        person.name,
+        groups=frozenset(person.groups),
+        admin=person.admin,
+        end_at=person.standing.ends_at or NO_END,
+        note=person.note,
+    )
+
+
+def fit_undo(
+    opposite: Changes,
+    current: Mapping[str, store.ListedPerson],
+    *,
+    imported_at: datetime,
+    keep: frozenset[str],
+) -> tuple[Changes, list[str]]:
+    """Fit the opposite of an import to the hub as it is now.
+
+    Args:
+        opposite: `roster_changes.invert` of what was imported.
+        current: The people of the hub.
+        imported_at: When those were made whom the import added; others of the same name stay.
+        keep: Who is never removed and loses nothing.
+
+    Returns:
+        What to change, complete with what is there now, and sentences about what stays.
+    """
+    remarks: list[str] = []
+    added = tuple(entry for entry in opposite.added if entry.name not in current)
+    _remark(remarks, "in the hub again, so left as they are", len(opposite.added) - len(added))
+    changed = []
+    for change in opposite.changed:
+        person = current.get(change.new.name)
+        if person is None:
+            continue
+        old = make_entry(person)
+        fields = {field: getattr(change.new, field) for field in change.fields}
+        if person.name in keep:
+            fields = {name: value for name, value in fields.items() if not _takes_away(old, name, value)}
+        fitted = Change(old, replace(old, **fields))
+        changed += [fitted] if fitted.fields else []
+    _remark(remarks, "gone, already as before, or to be kept as they are", len(opposite.changed) - len(changed))
+    made_at = imported_at.astimezone(UTC).replace(tzinfo=None)
+    removed = tuple(
+        make_entry(current[entry.name])
+        for entry in opposite.removed
+        if entry.name in current and current[entry.name].created == made_at and entry.name not in keep
+    )
+    _remark(remarks, "gone, made anew since, or to be kept", len(opposite.removed) - len(removed))
+    return Changes(added=added, changed=tuple(changed), removed=removed), remarks
+
+
+def find_rights_fault(changes: Changes, actor: Actor) -> str | None:
+    """Say what of the changes goes beyond the rights of whoever asks for them."""
+    admins = any(entry.admin for entry in (*changes.added, *changes.removed)) or any(
+        change.old.admin or change.new.admin for change in changes.changed
+    )
+    if admins and not actor.is_admin:
+        return "Only admins can make, change or remove admins."
+    groups = any(entry.groups for entry in changes.added) or any("groups" in each.fields for each in changes.changed)
+    if groups and not actor.may_group:
+        return "Groups can be changed only with the scope admin:groups."
+    return None
+
+
+def _compare(
+    authenticator: Any, data: str | bytes, current: Mapping[str, store.ListedPerson], remove_missing: bool, actor: Actor
+) -> Preview:
+    read = roster.read_roster(
+        data,
+        normalise=authenticator.normalize_username,
+        time_zone=ZoneInfo(authenticator.time_zone),
+        existing=current.keys(),
+        validate=authenticator.validate_username,
+    )
+    entries = {name: make_entry(person) for name, person in current.items()}
+    changes = roster_changes.compare(read.entries, entries, remove_missing=remove_missing, keep=actor.keep)
+    problems = [*read.problems, *(Finding(None, sentence) for sentence in changes.problems)]
+    if fault := find_rights_fault(changes, actor):
+        problems.append(Finding(None, fault))
+    if authenticator.manage_groups and any(entry.groups is not None for entry in read.entries):
+        problems.append(
+            Finding(None, "With manage_groups each login decides about groups: take the column of groups out.")
+        )
+    kept = json.dumps(roster_changes.to_json(changes))
+    digest = hashlib.sha256(json.dumps([kept, remove_missing, len(problems)]).encode()).hexdigest()
+    remarks = (*read.remarks, *(Finding(None, sentence) for sentence in changes.remarks))
+    return Preview(changes, tuple(problems), remarks, digest, kept)
+
+
+async def _write(app: Any, changes: Changes, *, actor: Actor, action: str, keep_as: str = "") -> None:
+    """Write changes in one transaction, unless somebody was quicker."""
+    closer = closing.find_closer(app)
+    leaving = store.read_named_people(app.db, [entry.name for entry in changes.removed])
+    numbers = [person.user_id for person in leaving.values()]
+    if left := await closer.stop_servers(numbers):
+        raise RefusedError(409, f"{left} servers of people who are removed have not stopped yet. Try it again soon.")
+    try:
+        ids = _check_unchanged(app.db, changes)
+        if any(closer.active_servers(ids[entry.name]) for entry in changes.removed):
+            raise RefusedError(409, CHANGED)
+        now = datetime.now(UTC)
+        _write_now(app.db, changes, ids, now=now)
+        if keep_as:
+            store.add_import(app.db, at=now, made_by=actor.name, changes=keep_as)
+        else:
+            store.mark_undone(app.db, at=now)
+        counts = f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed"
+        store.add_audit(app.db, action=action, actor=actor.name, address=actor.address, detail=counts, at=now)
+        app.db.commit()
+    except SQLAlchemyError as error:
+        app.db.rollback()
+        # Not the error itself, which has the names in it.
+        app.log.error("%s: nothing was changed (%s).", action, type(error).__name__)
+        raise RefusedError(503, DATABASE) from None
+    closing.forget_users(app, numbers)
+    TOTAL_USERS.inc(len(changes.added))
+    TOTAL_USERS.dec(len(changes.removed))
+    app.log.info("%s by %s: %s.", action, show_name(actor.name), counts)
+    await closer.close_due()
+
+
+def _check_unchanged(db: Any, changes: Changes) -> dict[str, int]:
+    """Return the numbers of those who change or go.
+
+    Raises:
+        RefusedError: Somebody of them is not as before, or somebody who is to be added is there.
+    """
+    old = {change.old.name: change.old for change in changes.changed} | {each.name: each for each in changes.removed}
+    names = {*old, *(entry.name for entry in changes.added)}
+    people = store.read_named_people(db, names)
+    if {name: make_entry(person) for name, person in people.items()} != old:
+        raise RefusedError(409, CHANGED)
+    return {name: person.user_id for name, person in people.items()}
+
+
+def _write_now(db: Any, changes: Changes, ids: Mapping[str, int], *, now: datetime) -> None:
+    store.delete_people(db, [ids[entry.name] for entry in changes.removed])
+    store.update_people(
+        db, {ids[change.new.name]: _make_values(change.new, change.fields) for change in changes.changed}, now=now
+    )
+    store.add_people(db, [make_person(entry) for entry in changes.added], created=now)
+
+
+def make_person(entry: roster.Entry) -> store.NewPerson:
+    """Make what the store adds; what an entry does not say is nothing."""
+    values = _make_values(entry, [field for field in _COLUMNS if getattr(entry, field) is not None])
+    return store.NewPerson(entry.name, **values)
+
+
+# The fields of an entry, and what the store calls them.
+_COLUMNS = {"groups": "groups", "admin": "admin", "end_at": "ends_at", "note": "note"}
+
+
+def _make_values(entry: roster.Entry, fields: Iterable[str]) -> dict[str, Any]:
+    values = {_COLUMNS[field]: getattr(entry, field) for field in fields}
+    if values.get("ends_at") == NO_END:
+        values["ends_at"] = None
+    return values
+
+
+def _takes_away(old: roster.Entry, field: str, value: Any) -> bool:
+    if field == "admin":
+        return bool(old.admin and not value)
+    return field == "end_at" and (value or NO_END) < (old.end_at or NO_END)
+
+
+def _remark(remarks: list[str], why: str, count: int) -> None:
+    if count:
+        remarks.append(f"{count:,} of the import stay: they are {why}.")

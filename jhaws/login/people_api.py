@@ -1,0 +1,374 @@
+"""The REST API of people, beside JupyterHub's own of users: /hub/api/jhaws/people, /hub/api/jhaws/roster.
+
+A person is /people/NAME; what concerns the list as a whole has paths of its own, or somebody called "import" would
+be in the way. Who may read all users may read; who may write all users may write. As in JupyterHub, only admins make or
+change admins, and groups need the scope for groups, since a group may bring rights. Every error is one sentence, and
+one error of many people leaves all as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.metrics import TOTAL_USERS
+from jupyterhub.scopes import Scope, needs_scope
+from jupyterhub.user import User
+from jupyterhub.utils import isoformat, maybe_future
+from sqlalchemy.exc import SQLAlchemyError
+from tornado import web
+
+from .. import store
+from . import closing, importing, people, people_fields, roster
+from .importing import Actor
+from .people import RefusedError
+from .roster_cells import show_name
+from .roster_changes import Changes
+
+MAX_BODY_BYTES = 8_000_000  # a list of 5 MB as JSON
+ORDERS = ("name", "created", "last_activity", "ends_at")
+STATES = ("", "allowed", "waiting", "blocked", "ended")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def needs(scope: str) -> Callable[[_Method], _Method]:
+    """Let in who has a scope for all users, not only for some of them."""
+    return cast(Callable[[_Method], _Method], needs_scope(scope))
+
+
+class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """What all handlers of people have."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+        user = self.current_user
+        admins = {self.authenticator.normalize_username(name) for name in self.authenticator.admin_users}
+        mine = {user.name} if isinstance(user, User) else set()
+        return Actor(
+            name=user.name if mine else f"service {user.name}",
+            keep=frozenset(admins | mine),
+            is_admin=bool(user.admin),
+            may_group=self.parsed_scopes.get("admin:groups") == Scope.ALL,
+            address=self.authenticator.client_address(self),
+        )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where days end."""
+        return ZoneInfo(self.authenticator.time_zone)
+
+    @property
+    def hub_app(self) -> Any:
+        """The JupyterHub application."""
+        return self.authenticator.parent
+
+    def refuse(self, status: int, sentence: str) -> NoReturn:
+        """Answer with a sentence.
+
+        Raises:
+            HTTPError: Always.
+        """
+        # Tornado formats what it logs with its arguments, and a name may hold a percent sign.
+        raise web.HTTPError(status, "%s", sentence)
+
+    def read_body(self) -> dict[str, Any]:
+        """Return the body's JSON object; no body is an empty one."""
+        if len(self.request.body) > MAX_BODY_BYTES:
+            self.refuse(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes. Import the list in parts.")
+        try:
+            body = json.loads(self.request.body or b"{}")
+        except (ValueError, RecursionError):
+            self.refuse(400, "The body of the request must be a JSON object.")
+        if not isinstance(body, dict):
+            self.refuse(400, "The body of the request must be a JSON object.")
+        return body
+
+    def find_person(self, name: str) -> store.ListedPerson:
+        """Return a person by name, also one that is not normalised."""
+        wanted = {name, self.authenticator.normalize_username(name)}
+        found = store.read_named_people(self.db, wanted)
+        if not found:
+            self.refuse(404, f"The hub has no user {show_name(name)}.")
+        return found.get(name) or next(iter(found.values()))
+
+    def audit(self, action: str, name: str, detail: str = "") -> None:
+        """Put an entry into the session, with who acts."""
+        actor = self.actor
+        values = {"name": name, "actor": actor.name, "address": actor.address, "detail": detail}
+        store.add_audit(self.db, action=action, at=datetime.now(UTC), **values)
+
+    def commit(self, write: Any) -> None:
+        """Run what writes, and commit it, or nothing of it."""
+        try:
+            write()
+            self.db.commit()
+        except SQLAlchemyError as error:
+            self.db.rollback()
+            self.log.error("The list of people could not be written (%s).", type(error).__name__)
+            self.refuse(503, importing.DATABASE)
+
+    def model(self, person: store.ListedPerson) -> dict[str, Any]:
+        """Return what the API says of a person."""
+        standing = person.standing
+        return {
+            "name": person.name,
+            "state": people.find_state(standing, now=datetime.now(UTC)),
+            "admin": person.admin,
+            "groups": list(person.groups),
+            "ends_at": standing.ends_at and standing.ends_at.isoformat(),
+            "blocked": standing.blocked,
+            "waiting": standing.waiting,
+            "note": person.note,
+            "created": isoformat(person.created),
+            "last_activity": isoformat(person.last_activity),
+            "servers": len(closing.find_closer(self.hub_app).active_servers(person.user_id)),
+        }
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what is expected in one line."""
+        if isinstance(value, web.HTTPError):
+            self.log.warning("%s %s: %s", value.status_code, self.request.method, value.get_message())
+        else:
+            super().log_exception(typ, value, tb)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with the sentence of an error of ours."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        if isinstance(error, SQLAlchemyError):
+            self.db.rollback()
+            self.set_status(503)
+            self.write(json.dumps({"status": 503, "message": importing.DATABASE}))
+            return
+        super().write_error(status_code, **kwargs)
+
+
+class PeopleListHandler(PeopleHandler):
+    """The list of people: read page by page, and added to."""
+
+    @needs("list:users")
+    def get(self) -> None:
+        """Answer with one page, always with its pagination."""
+        offset, limit = self.get_api_pagination()
+        order = self.get_argument("order", "name")
+        state = self.get_argument("state", "")
+        if order.removeprefix("-") not in ORDERS:
+            self.refuse(400, f"order must be one of {', '.join(ORDERS)}, with - in front for the other way round.")
+        if state not in STATES:
+            self.refuse(400, f"state must be one of {', '.join(STATES[1:])}.")
+        query = store.PeopleQuery(
+            search=self.get_argument("search", "")[:255].replace("\0", ""),
+            state=state,
+            order=order.removeprefix("-"),
+            descending=order.startswith("-"),
+            offset=min(offset, 2**31),
+            limit=limit,
+        )
+        page = store.read_people(self.db, query, now=datetime.now(UTC))
+        answer = self.paginated_model([self.model(person) for person in page.people], offset, limit, page.total)
+        self.write(json.dumps(answer | {"waiting": store.count_waiting(self.db)}))
+
+    @needs("admin:users")
+    async def post(self) -> None:
+        """Add people: all of them, or none."""
+        try:
+            entries = people_fields.read_new_people(self.read_body(), authenticator=self.authenticator, zone=self.zone)
+            added = Changes(added=tuple(entries))
+            if fault := importing.find_rights_fault(added, self.actor):
+                self.refuse(403, fault)
+            current = (await importing.read_everybody(self.db)).keys()
+            people_fields.check_new_names(entries, current, authenticator=self.authenticator)
+        except RefusedError as error:
+            self.refuse(error.status, str(error))
+
+        def write() -> None:
+            store.add_people(self.db, [importing.make_person(entry) for entry in entries], created=datetime.now(UTC))
+            for entry in entries:
+                self.audit("person.added", entry.name)
+
+        names = {entry.name for entry in entries}
+        if there := sorted(store.read_named_people(self.db, names)):
+            self.refuse(409, f"{show_name(there[0])} is a user of the hub already, so nobody was added.")
+        self.commit(write)
+        TOTAL_USERS.inc(len(entries))
+        await closing.find_closer(self.hub_app).close_due()
+        found = store.read_named_people(self.db, names)
+        self.set_status(201)
+        self.write(json.dumps([self.model(found[name]) for name in sorted(names) if name in found]))
+
+
+class PersonHandler(PeopleHandler):
+    """One person."""
+
+    @needs("list:users")
+    def get(self, name: str) -> None:
+        """Answer with one person."""
+        self.write(json.dumps(self.model(self.find_person(name))))
+
+    @needs("admin:users")
+    async def patch(self, name: str) -> None:
+        """Change a person; a block, or an end that has passed, closes what is open at once."""
+        person = self.find_person(name)
+        actor = self.actor
+        try:
+            values = people_fields.read_changes(self.read_body(), authenticator=self.authenticator, zone=self.zone)
+            people_fields.check_changes(person, values, actor=actor, now=datetime.now(UTC))
+        except RefusedError as error:
+            self.refuse(error.status, str(error))
+
+        def write() -> None:
+            store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
+            self.audit("person.changed", person.name, people_fields.describe_changes(values))
+
+        self.commit(write)
+        if {"blocked", "ends_at"} & values.keys():
+            await self.close_if_shut(person.name)
+        self.write(json.dumps(self.model(self.find_person(person.name))))
+
+    async def close_if_shut(self, name: str) -> None:
+        """Close a person who may no longer enter, now."""
+        person = self.find_person(name)
+        if people.find_state(person.standing, now=datetime.now(UTC)) in ("blocked", "ended"):
+            closer = closing.find_closer(self.hub_app)
+            await closer.revoke([person.user_id])
+            await closer.close_due()
+
+    @needs("admin:users")
+    async def delete(self, name: str) -> None:
+        """Delete a person, as JupyterHub's own API does it."""
+        person = self.find_person(name)
+        if person.name == self.current_user.name:
+            self.refuse(409, "You cannot delete yourself: let another admin do it.")
+        if person.admin and not self.actor.is_admin:
+            self.refuse(403, "Only admins can make, change or remove admins.")
+        user = self.users[person.user_id]
+        if await closing.find_closer(self.hub_app).stop_servers([person.user_id]):
+            self.refuse(409, f"A server of {show_name(person.name)} has not stopped yet. Try it again soon.")
+        await maybe_future(self.authenticator.delete_user(user))
+        await user.delete_spawners()
+        self.audit("person.deleted", person.name)
+        self.users.delete(user)
+        self.set_status(204)
+
+
+class RevokeHandler(PeopleHandler):
+    """Revoke now."""
+
+    @needs("admin:users")
+    async def post(self, name: str) -> None:
+        """End a person's logins, tokens and servers; who may enter can log in again."""
+        person = self.find_person(name)
+        if person.admin and not self.actor.is_admin:
+            self.refuse(403, "Only admins can make, change or remove admins.")
+        left = await closing.find_closer(self.hub_app).revoke([person.user_id])
+        self.commit(lambda: self.audit("person.revoked", person.name))
+        self.log.info("Revoked the logins, tokens and servers of %s.", show_name(person.name))
+        self.write(json.dumps(self.model(self.find_person(person.name)) | {"servers": left}))
+
+
+class WaitingHandler(PeopleHandler):
+    """People from before jhaws's login."""
+
+    @needs("admin:users")
+    def post(self) -> None:
+        """Let some or all of them in."""
+        allow = self.read_body().get("allow")
+        if allow == "all":
+            counts: list[int] = []
+
+            def let_all() -> None:
+                counts.append(store.let_everybody_in(self.db))
+                self.audit("people.allowed", "", f"{counts[0]} who waited")
+
+            self.commit(let_all)
+            self.write(json.dumps({"allowed": counts[0]}))
+            return
+        if not isinstance(allow, list) or not allow or not all(isinstance(name, str) for name in allow):
+            self.refuse(400, 'allow must be a list of names, or "all".')
+        found = [self.find_person(name) for name in allow]
+        waiting = {person.user_id: {"waiting": False} for person in found if person.standing.waiting}
+
+        def let_in() -> None:
+            store.update_people(self.db, waiting, now=datetime.now(UTC))
+            for person in found:
+                self.audit("person.allowed", person.name)
+
+        self.commit(let_in)
+        self.write(json.dumps({"allowed": len(waiting)}))
+
+
+class RosterHandler(PeopleHandler):
+    """Import of a list: `preview`, `apply` and `undo`."""
+
+    @needs("admin:users")
+    async def post(self, verb: str) -> None:
+        """Do one of the three."""
+        body = self.read_body()
+        try:
+            if verb == "undo":
+                changes, remarks = await importing.undo(self.hub_app, actor=self.actor)
+                answer = people_fields.changes_model(changes) | {
+                    "remarks": [{"line": None, "sentence": each} for each in remarks]
+                }
+            else:
+                answer = await self._import(verb, body)
+        except RefusedError as error:
+            self.refuse(error.status, str(error))
+        self.write(json.dumps(answer))
+
+    async def _import(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        data, remove = people_fields.read_list(body), body.get("remove_missing", False)
+        if not isinstance(remove, bool):
+            raise RefusedError(400, "remove_missing must be true or false.")
+        if verb == "preview":
+            found = await importing.preview(self.hub_app, data, remove_missing=remove, actor=self.actor)
+        else:
+            digest = body.get("digest")
+            if not isinstance(digest, str):
+                raise RefusedError(400, "digest must be that of the preview: look at one first.")
+            found = await importing.apply(self.hub_app, data, remove_missing=remove, actor=self.actor, digest=digest)
+        return people_fields.preview_model(found)
+
+
+class LastImportHandler(PeopleHandler):
+    """The last import."""
+
+    @needs("list:users")
+    def get(self) -> None:
+        """Say when it was, who made it, and whether it was undone; null where there was none."""
+        past = store.read_import(self.db)
+        answer = past and {
+            "at": past.at.isoformat(),
+            "made_by": past.made_by,
+            "undone_at": past.undone_at and past.undone_at.isoformat(),
+        }
+        self.write(json.dumps(answer))
+
+
+class ExportHandler(PeopleHandler):
+    """The list as a file."""
+
+    @needs("list:users")
+    async def get(self) -> None:
+        """Answer with a CSV file that a spreadsheet opens and `import` reads."""
+        everybody = await importing.read_everybody(self.db)
+        entries = [importing.make_entry(everybody[name]) for name in sorted(everybody)]
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="people.csv"')
+        # The mark tells Excel that it is UTF-8.
+        self.finish(roster.write_csv(entries, time_zone=self.zone).encode("utf-8-sig"))
+
+
+HANDLERS: list[Any] = [
+    (r"/api/jhaws/people", PeopleListHandler),
+    (r"/api/jhaws/people/([^/]+)", PersonHandler),
+    (r"/api/jhaws/people/([^/]+)/revoke", RevokeHandler),
+    (r"/api/jhaws/waiting", WaitingHandler),
+    (r"/api/jhaws/roster", LastImportHandler),
+    (r"/api/jhaws/roster/(preview|apply|undo)", RosterHandler),
+    (r"/api/jhaws/roster\.csv", ExportHandler),
+]

@@ -1,0 +1,287 @@
+"""`jhaws people`: what the terminal shows, and the exit codes.
+
+0: done. 1: refused, with one sentence; nothing was changed by that request. 2: wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, JhawsError
+from ..hubaccess import TOKEN, read_token
+from .client import PeopleClient
+
+Say = Callable[[str], None]
+Run = Callable[[PeopleClient, argparse.Namespace, Say], Awaitable[Any]]
+
+DESCRIPTION = f"""
+Show and change the people of a hub whose login is jhaws's. The token is an admin's, in the environment variable {TOKEN}
+or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong arguments.
+"""
+HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END", "NOTE")
+STATES = ("allowed", "waiting", "blocked", "ended")
+SHOWN_CHANGES = 50  # of an import, of each kind
+
+
+def add_people(commands: Any, *, say: Say) -> None:
+    """Add the command `people` to the parser of `jhaws`."""
+    parser = commands.add_parser("people", help="show and change who may enter a hub")
+    parser.description = DESCRIPTION
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
+        verb: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        verb.add_argument("--hub", metavar="URL", required=True, help="the hub's URL, as users open it")
+        verb.add_argument("--token-file", metavar="FILE", help=f"file with the token (default: ${TOKEN})")
+        verb.add_argument("--json", action="store_true", help="print JSON")
+        verb.set_defaults(run=lambda options: run_verb(run, options, say, parser=verb))
+        return verb
+
+    listing = add("list", list_people, "list people, all or some of them")
+    listing.add_argument("--search", default="", metavar="TEXT", help="part of a name, note or group (default: all)")
+    listing.add_argument("--state", default="", choices=STATES, help="only people in this state (default: all)")
+    adding = add("add", add_names, "add people, who may then log in: all of them, or none")
+    adding.add_argument("names", nargs="+", metavar="NAME", help="user name")
+    adding.add_argument("--group", action="append", metavar="GROUP", help="put them into this group; may be repeated")
+    adding.add_argument("--admin", action="store_true", help="make them admins (default: not)")
+    adding.add_argument("--end", metavar="DATE", help="last day on which they may log in (default: no end)")
+    adding.add_argument("--note", metavar="TEXT", help="any text on one line (default: none)")
+    importing = add("import", import_list, "show what a list of people would change, and with --yes change it")
+    importing.add_argument("file", metavar="FILE", help="CSV file or names, - for standard input")
+    importing.add_argument("--remove-missing", action="store_true", help="remove who is not in the list (default: not)")
+    importing.add_argument("--yes", action="store_true", help="import it (default: only show)")
+    for verb, run, text in (
+        ("block", block, "keep people out, and end their logins, tokens and servers"),
+        ("unblock", unblock, "let blocked people in again"),
+        ("revoke", revoke, "end logins, tokens and servers of people, who may log in again"),
+    ):
+        add(verb, run, text).add_argument("names", nargs="+", metavar="NAME", help="user name")
+    allowing = add("allow", allow, "let people in who wait since before jhaws's login")
+    who = allowing.add_mutually_exclusive_group(required=True)
+    who.add_argument("names", nargs="*", default=[], metavar="NAME", help="user name")
+    who.add_argument("--all", action="store_true", help="everybody who waits")
+    add("undo", undo, "undo the last import; what was changed since then stays")
+    export = add("export", export_list, "write the list as CSV, as import reads it")
+    export.add_argument("file", nargs="?", default="-", metavar="FILE", help="file to write (default: standard output)")
+
+
+def run_verb(run: Run, options: argparse.Namespace, say: Say, *, parser: argparse.ArgumentParser) -> int:
+    """Run one verb against the hub.
+
+    Raises:
+        JhawsError: It was refused; the sentence holds nothing that a terminal would obey.
+    """
+
+    async def connect() -> Any:
+        try:
+            client = PeopleClient(options.hub, read_token(options.token_file))
+        except ConfigError as error:
+            parser.exit(2, f"jhaws: {printable(str(error))}\n")
+        async with client as hub:
+            return await run(hub, options, say)
+
+    try:
+        answer = asyncio.run(connect())
+    except JhawsError as error:
+        raise JhawsError(printable(str(error))) from error
+    if options.json and answer is not None:
+        say(json.dumps(answer, indent=2))
+    return 0
+
+
+async def list_people(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `list`."""
+    people = [person async for person in hub.list_people(search=options.search, state=options.state)]
+    if not options.json:
+        for line in make_table(people):
+            say(line)
+        say(f"{len(people)} people.")
+    return people
+
+
+async def add_names(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `add`."""
+    fields = {"groups": options.group, "admin": options.admin or None, "ends_at": options.end, "note": options.note}
+    added = await hub.add(options.names, {name: value for name, value in fields.items() if value is not None})
+    tell(options, say, f"Added {len(added)}: {', '.join(person['name'] for person in added)}.")
+    return added
+
+
+async def import_list(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `import`."""
+    body: dict[str, Any] = {
+        "csv": base64.b64encode(read_file(options.file)).decode(),
+        "remove_missing": options.remove_missing,
+    }
+    seen = await hub.roster("preview", body)
+    if not options.json:
+        for line in write_changes(seen):
+            say(line)
+    if seen["problems"]:
+        if options.json:
+            say(json.dumps(seen, indent=2))
+        raise JhawsError("The list has problems, so nothing was changed.")
+    if not options.yes:
+        tell(options, say, "Nothing was changed yet: add --yes to import it.")
+        return seen
+    done = await hub.roster("apply", body | {"digest": seen["digest"]})
+    tell(options, say, "Imported. `jhaws people undo` undoes it.")
+    return done
+
+
+async def block(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `block`."""
+    return await _each(options, say, "Blocked", lambda name: hub.change(name, {"blocked": True}))
+
+
+async def unblock(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `unblock`."""
+    return await _each(options, say, "Unblocked", lambda name: hub.change(name, {"blocked": False}))
+
+
+async def revoke(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `revoke`."""
+    return await _each(options, say, "Revoked", hub.revoke)
+
+
+async def allow(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `allow`."""
+    answer = await hub.allow("all" if options.all else options.names)
+    tell(options, say, f"Let in {answer['allowed']} who waited.")
+    return answer
+
+
+async def undo(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `undo`."""
+    done = await hub.roster("undo", {})
+    if not options.json:
+        for line in write_changes(done):
+            say(line)
+    tell(options, say, "The last import is undone.")
+    return done
+
+
+async def export_list(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `export`."""
+    content = await hub.export()
+    if options.file == "-":
+        say(content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n"))
+        return None
+    write_file(options.file, content)
+    tell(options, say, f"Written to {options.file}.")
+    return {"file": options.file}
+
+
+async def _each(options: argparse.Namespace, say: Say, done: str, do: Callable[[str], Awaitable[Any]]) -> Any:
+    """Do something for one name after the other; an error says what was done before."""
+    answers: list[Any] = []
+    for name in options.names:
+        try:
+            answers.append(await do(name))
+        except JhawsError as error:
+            before = ", ".join(answer["name"] for answer in answers)
+            raise JhawsError(f"{error} {done} before: {before}." if before else str(error)) from error
+    tell(options, say, f"{done}: {', '.join(answer['name'] for answer in answers)}.")
+    if left := sum(answer["servers"] for answer in answers if not answer["state"] == "allowed" or done == "Revoked"):
+        tell(options, say, f"{left} servers have not stopped yet.")
+    return answers
+
+
+def tell(options: argparse.Namespace, say: Say, line: str) -> None:
+    """Say a line for people."""
+    if not options.json:
+        say(printable(line))
+
+
+def read_file(name: str) -> bytes:
+    """Read a file, or standard input.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read: {(error.strerror or 'error').lower()}.") from error
+
+
+def write_file(name: str, content: bytes) -> None:
+    """Write a file that only its owner reads: it has names of people.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be written: {(error.strerror or 'error').lower()}.") from error
+
+
+def make_table(people: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a table's lines, each column as wide as its widest cell."""
+    cells = [
+        (
+            person["name"],
+            person["state"],
+            "yes" if person["admin"] else "",
+            ", ".join(person["groups"]),
+            (person["ends_at"] or "")[:16].replace("T", " "),
+            person["note"],
+        )
+        for person in people
+    ]
+    rows = [HEAD, *(tuple(printable(cell) for cell in row) for row in cells)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def write_changes(changes: dict[str, Any]) -> Iterator[str]:
+    """Give the lines of a preview, for people."""
+    for word, sign in (("added", "+"), ("changed", "~"), ("removed", "-")):
+        entries = changes[word]
+        for entry in entries[:SHOWN_CHANGES]:
+            yield printable(f"{sign} {_describe_change(entry) if word == 'changed' else _describe_entry(entry)}")
+        if len(entries) > SHOWN_CHANGES:
+            yield f"{sign} … and {len(entries) - SHOWN_CHANGES:,} more"
+    counts = (f"{len(changes[word]):,} {word}" for word in ("added", "changed", "removed"))
+    yield f"{', '.join(counts)}, {changes['unchanged']:,} unchanged."
+    for title, findings in (("Problem", changes.get("problems", ())), ("Note", changes.get("remarks", ()))):
+        for finding in findings:
+            place = f", line {finding['line']}" if finding["line"] else ""
+            yield printable(f"{title}{place}: {finding['sentence']}")
+
+
+def _describe_entry(entry: dict[str, Any]) -> str:
+    parts = [f"groups {', '.join(entry['groups'])}"] if entry["groups"] else []
+    parts += ["admin"] if entry["admin"] else []
+    parts += [f"end {entry['ends_at']}"] if entry["ends_at"] else []
+    parts += [f"note {entry['note']}"] if entry["note"] else []
+    return f"{entry['name']}  {'; '.join(parts)}".rstrip()
+
+
+def _describe_change(change: dict[str, Any]) -> str:
+    def show(value: Any) -> str:
+        if isinstance(value, list):
+            return ", ".join(value) or "none"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return str(value or "none")
+
+    parts = (f"{name}: {show(change['old'][name])} -> {show(change['new'][name])}" for name in change["fields"])
+    return f"{change['new']['name']}  {'; '.join(parts)}"
+
+
+def printable(text: str) -> str:
+    r"""Write out what a terminal obeys or does not show, `\x1b` and the like; users' names may have it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,0 +1,457 @@
+"""People in a real hub: blocks, ends and revoking, the REST API, imports, and users of an earlier login."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.hubclient import Session, eventually
+
+from .hubs import RunningHub, running_hub
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+USER = "shared-password"
+ADMIN = "the-admins-own-password-of-40-characters"
+
+# The hub is tried here, not the server.
+SERVER = """
+import http.server, os, urllib.parse
+port = urllib.parse.urlparse(os.environ["JUPYTERHUB_SERVICE_URL"]).port
+http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+CONFIG = f"""
+c.SimpleLocalProcessSpawner.home_dir_template = os.getcwd() + "/homes/{{username}}"
+c.Spawner.cmd = [sys.executable, "-c", {SERVER!r}]
+import jhaws.login.closing
+jhaws.login.closing.CHECK_SECONDS = 1
+c.JhawsAuthenticator.admin_users = {{"root"}}
+c.JhawsAuthenticator.user_password = {USER!r}
+c.JhawsAuthenticator.admin_password = {ADMIN!r}
+c.JhawsAuthenticator.time_zone = "Europe/Berlin"
+"""
+DUMMY = """
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.allow_all = True
+"""
+ODD_NAMES = [
+    "a b",
+    "100%s",
+    "ann%20b",
+    "o'neil",
+    "<b>bold",
+    "ümlaut",
+    "import",
+    "x" * 200,
+    "a&b;c,d",
+    "%",
+    "revoke",
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHub]:
+    """A hub for all tests of this module that need no other one."""
+    async with running_hub(tmp_path_factory.mktemp("people"), CONFIG) as running:
+        yield running
+        assert "Uncaught exception" not in running.log()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def root(hub: RunningHub) -> Session:
+    """The admin's browser."""
+    session = await hub.login("root", ADMIN)
+    assert session.ok
+    return session
+
+
+async def may_enter(hub: RunningHub, name: str) -> bool:
+    """Tell whether the login form lets somebody in."""
+    return (await hub.login(name, USER)).ok
+
+
+async def add(root: Session, *names: str, **fields: Any) -> None:
+    """Add people."""
+    status, answer = await root.api("POST", "jhaws/people", {"names": list(names), **fields})
+    assert status == 201, answer
+
+
+async def person(root: Session, name: str) -> dict[str, Any]:
+    """Return what the API says of somebody."""
+    status, answer = await root.api("GET", f"jhaws/people/{name}")
+    assert status == 200, answer
+    assert isinstance(answer, dict)
+    return answer
+
+
+async def start_server(root: Session, name: str) -> None:
+    """Start somebody's server and wait until it is ready."""
+    status, _ = await root.api("POST", f"users/{name}/server")
+    assert status in (201, 202)
+
+    async def is_ready() -> bool:
+        return bool((await root.api("GET", f"users/{name}"))[1]["servers"].get("", {}).get("ready"))
+
+    await eventually(is_ready, within=60, what="the server")
+
+
+async def is_closed(hub: RunningHub, name: str, browser: Session, token: str) -> bool:
+    """Tell whether login, session, token and server of somebody have ended."""
+    page, _ = await browser.get("hub/home", allow_redirects=False)
+    status, _ = await hub.api("GET", "user", token=token)
+    _, user = await hub.api("GET", f"users/{name}")
+    return page == 302 and status in (401, 403) and not user["servers"] and not await may_enter(hub, name)
+
+
+async def use(hub: RunningHub, name: str) -> tuple[Session, str]:
+    """Log in as somebody and make a token."""
+    browser = await hub.login(name, USER)
+    assert browser.ok
+    status, answer = await browser.api("POST", f"users/{name}/tokens", {})
+    assert status == 201
+    token = str(answer["token"])
+    assert (await hub.api("GET", "user", token=token))[0] == 200
+    return browser, token
+
+
+async def test_a_block_ends_everything_at_once(hub: RunningHub, root: Session) -> None:
+    """When the answer is there, cookie and token are dead, the server is gone and the login refused; then undone."""
+    await add(root, "ann", "other")
+    browser, token = await use(hub, "ann")
+    other = await use(hub, "other")
+    await start_server(root, "ann")
+    assert (await person(root, "ann"))["servers"] == 1
+    status, answer = await root.api("PATCH", "jhaws/people/ann", {"blocked": True})
+    assert (status, answer["state"], answer["servers"]) == (200, "blocked", 0)
+    assert await is_closed(hub, "ann", browser, token)
+    assert (await hub.api("GET", "user", token=other[1]))[0] == 200
+    assert (await other[0].get("hub/home", allow_redirects=False))[0] == 200
+
+    assert (await root.api("PATCH", "jhaws/people/ann", {"blocked": False}))[1]["state"] == "allowed"
+    assert await may_enter(hub, "ann")
+    # What was open before the block stays closed.
+    assert (await browser.get("hub/home", allow_redirects=False))[0] == 302
+    assert "Refused the login of 'ann': an admin has blocked the person." in hub.log()
+
+
+async def test_revoking_closes_but_does_not_shut_out(hub: RunningHub, root: Session) -> None:
+    """The person can log in again at once; other people's tokens stay."""
+    await add(root, "rita")
+    browser, token = await use(hub, "rita")
+    await start_server(root, "rita")
+    status, answer = await root.api("POST", "jhaws/people/rita/revoke", {})
+
+    assert (status, answer["servers"], answer["state"]) == (200, 0, "allowed")
+    assert (await browser.get("hub/home", allow_redirects=False))[0] == 302
+    assert (await hub.api("GET", "user", token=token))[0] in (401, 403)
+    assert await may_enter(hub, "rita")
+
+
+async def test_an_end_counts_when_it_comes(hub: RunningHub, root: Session) -> None:
+    """An end in the past closes at once, one that comes while the hub runs a moment later; a new end opens again."""
+    await add(root, "bob", "carl", ends_at="2027-02-28")
+    assert (await person(root, "bob"))["ends_at"] == "2027-02-28T23:00:00+00:00"
+    bob, carl = await use(hub, "bob"), await use(hub, "carl")
+    assert (await root.api("PATCH", "jhaws/people/bob", {"ends_at": "2020-01-01"}))[1]["state"] == "ended"
+    assert await is_closed(hub, "bob", *bob)
+    await start_server(root, "carl")
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat(timespec="seconds")
+    assert (await root.api("PATCH", "jhaws/people/carl", {"ends_at": soon}))[1]["state"] == "allowed"
+    await eventually(lambda: is_closed(hub, "carl", *carl), within=20, what="the end")
+    await eventually(lambda: "Closed 'carl': the person's end has passed." in hub.log(), what="the log")
+
+    assert (await root.api("PATCH", "jhaws/people/carl", {"ends_at": None}))[1]["state"] == "allowed"
+    assert await may_enter(hub, "carl")
+
+
+async def test_refusals_look_the_same(hub: RunningHub, root: Session) -> None:
+    """Nobody learns from the answer whether a name is blocked, has ended, or does not exist."""
+    await add(root, "blocked-one", "ended-one")
+    await root.api("PATCH", "jhaws/people/blocked-one", {"blocked": True})
+    await root.api("PATCH", "jhaws/people/ended-one", {"ends_at": "2020-01-01"})
+    answers = set()
+    for name in ("blocked-one", "ended-one", "nobody-here"):
+        session = await hub.login(name, USER)
+        text = session.text.replace(name, "").replace(session.xsrf, "")
+        answers.add((session.status, "Invalid username or password" in text))
+        body = {"auth": {"username": name, "password": USER}}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{hub.url}hub/api/users/{name}/tokens", json=body) as response,
+        ):
+            answers.add((response.status, True))
+
+    assert answers == {(403, True)}
+
+
+async def test_the_list_is_searched_and_turned_page_by_page(hub: RunningHub, root: Session) -> None:
+    """With the total, the next page, and the state of each."""
+    await add(root, "list-1", "list-2", "list-3", groups=["list-group"], note="met on Monday")
+    status, page = await root.api("GET", "jhaws/people?search=LIST-GROUP&limit=2&order=-name")
+
+    assert status == 200
+    assert [each["name"] for each in page["items"]] == ["list-3", "list-2"]
+    assert page["_pagination"]["total"] == 3
+    assert page["_pagination"]["next"]["offset"] == 2
+    assert page["items"][0]["groups"] == ["list-group"]
+    assert (await root.api("GET", "jhaws/people?search=monday"))[1]["_pagination"]["total"] == 3
+    assert (await root.api("GET", "jhaws/people?state=nonsense"))[0] == 400
+    assert (await root.api("GET", "jhaws/people?order=nonsense"))[0] == 400
+    assert (await root.api("GET", "jhaws/people?offset=x"))[0] == 400
+    # JupyterHub sees the same users, groups and roles.
+    assert (await root.api("GET", "users/list-1"))[1]["groups"] == ["list-group"]
+    assert (await root.api("GET", "users/list-1"))[1]["roles"] == ["user"]
+
+
+async def test_any_name_that_may_be_a_users_can_be_asked_for(hub: RunningHub, root: Session) -> None:
+    """In paths, in errors and in the log."""
+    for name in ODD_NAMES:
+        status, answer = await root.api("POST", "jhaws/people", {"names": [name]})
+        assert status == 201, (name, answer)
+    for name in ODD_NAMES:
+        path = f"jhaws/people/{quote(name, safe='')}"
+        assert (await root.api("PATCH", path, {"note": "n"}))[1]["name"] == name
+        assert (await root.api("POST", "jhaws/people", {"names": [name]}))[0] == 409
+        assert (await root.api("POST", f"{path}/revoke", {}))[0] == 200
+        assert (await root.api("DELETE", path))[0] == 204
+        status, answer = await root.api("GET", path)
+        assert (status, answer["message"].startswith("The hub has no user ")) == (404, True), answer
+
+
+BAD: list[tuple[str, str, Any, int, str]] = [
+    ("POST", "people", {}, 400, "names must be a list"),
+    ("POST", "people", [], 400, "must be a JSON object"),
+    ("POST", "people", {"names": "ann"}, 400, "names must be a list"),
+    ("POST", "people", {"names": [5]}, 400, "names must be a list"),
+    ("POST", "people", {"names": ["new-1", "a/b"]}, 400, "must not contain a slash"),
+    ("POST", "people", {"names": ["new-1", "NEW-1"]}, 400, "twice"),
+    ("POST", "people", {"names": ["new-1", "root"]}, 409, "is a user of the hub already"),
+    ("POST", "people", {"names": ["new-1", "ro\u043et"]}, 400, "Nobody was added"),
+    ("POST", "people", {"names": ["new-1", "=1+1"]}, 400, "Nobody was added"),
+    ("POST", "people", {"names": ["new-1", "x\u0000"]}, 400, "cannot be seen"),
+    ("POST", "people", {"names": ["new-1"], "ends_at": "tomorrow"}, 400, "The end must be a day"),
+    ("POST", "people", {"names": ["new-1"], "ends_at": 5}, 400, "ends_at must be text"),
+    ("POST", "people", {"names": ["new-1"], "groups": "g"}, 400, "groups must be a list"),
+    ("POST", "people", {"names": ["new-1"], "groups": ["g" * 300]}, 400, "255 characters"),
+    ("POST", "people", {"names": ["new-1"], "admin": "yes"}, 400, "admin must be true or false"),
+    ("POST", "people", {"names": ["new-1"], "note": "n" * 300}, 400, "A note may be 255"),
+    ("POST", "people", {"names": ["new-1"], "password": "s3cret"}, 400, "There is no field 'password'"),
+    ("PATCH", "people/root", {"blocked": True}, 409, "can neither be shut out"),
+    ("PATCH", "people/root", {"ends_at": "2020-01-01"}, 409, "can neither be shut out"),
+    ("PATCH", "people/root", {"admin": False}, 409, "can neither be shut out"),
+    ("PATCH", "people/root", {}, 400, "Say what changes"),
+    ("PATCH", "people/root", {"blocked": 1}, 400, "blocked must be true or false"),
+    ("PATCH", "people/nobody", {"blocked": True}, 404, "no user 'nobody'"),
+    ("DELETE", "people/root", None, 409, "cannot delete yourself"),
+    ("DELETE", "people/nobody", None, 404, "no user 'nobody'"),
+    ("POST", "people/nobody/revoke", {}, 404, "no user 'nobody'"),
+    ("POST", "waiting", {}, 400, "allow must be a list"),
+    ("POST", "waiting", {"allow": ["root", "nobody"]}, 404, "no user 'nobody'"),
+    ("POST", "roster/preview", {}, 400, "text must be the list"),
+    ("POST", "roster/preview", {"csv": "?"}, 400, "in base64"),
+    ("POST", "roster/preview", {"text": "x-1", "remove_missing": 1}, 400, "remove_missing must be"),
+    ("POST", "roster/apply", {"text": "x-1"}, 400, "digest must be"),
+    ("POST", "roster/apply", {"text": "x-1", "digest": "wrong"}, 409, "has changed since the preview"),
+    ("POST", "roster/apply", {"text": "name\na/b", "digest": "x"}, 400, "The list has problems"),
+]
+
+
+async def test_bad_requests_are_answered_with_a_sentence_and_change_nothing(hub: RunningHub, root: Session) -> None:
+    """Of many people with one mistake nobody is added; no value that may be a secret comes back."""
+    for method, path, body, expected, said in BAD:
+        status, answer = await root.api(method, f"jhaws/{path}", body)
+        assert (status, said in answer["message"]) == (expected, True), (method, path, body, status, answer)
+        assert "s3cret" not in answer["message"]
+
+    assert (await root.api("GET", "jhaws/people/new-1"))[0] == 404
+    assert (await person(root, "root"))["state"] == "allowed"
+
+
+async def test_only_who_may_write_users_does(hub: RunningHub, root: Session) -> None:
+    """Users get 403 for everything, a token to read cannot write, and only admins make admins."""
+    await add(root, "curious")
+    browser, _ = await use(hub, "curious")
+    asked = [("GET", path) for path in ("people", "people/root", "roster", "roster.csv")]
+    asked += [("POST", "people"), ("PATCH", "people/root"), ("DELETE", "people/root"), ("POST", "people/root/revoke")]
+    asked += [("POST", "waiting"), ("POST", "roster/preview"), ("POST", "roster/apply"), ("POST", "roster/undo")]
+    for method, path in asked:
+        assert (await browser.api(method, f"jhaws/{path}", {}))[0] == 403, (method, path)
+    status, answer = await root.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
+    assert status == 201
+    reader = answer["token"]
+    assert (await hub.api("GET", "jhaws/people", token=reader))[0] == 200
+    assert (await hub.api("PATCH", "jhaws/people/curious", {"note": "x"}, token=reader))[0] == 403
+    # The test's service may write users and groups, and is no admin.
+    for body in ({"admin": True}, {"admin": False}):
+        status, answer = await hub.api("PATCH", "jhaws/people/root", body)
+        assert (status, "Only admins" in answer["message"]) == (403, True)
+    assert (await hub.api("POST", "jhaws/people", {"names": ["boss"], "admin": True}))[0] == 403
+    assert (await hub.api("POST", "jhaws/people", {"names": ["made-by-service"], "groups": ["g"]}))[0] == 201
+    # Without the XSRF token a browser's request is none of the admin's.
+    async with root.http.post(f"{hub.url}hub/api/jhaws/people", json={"names": ["forged"]}) as response:
+        assert response.status == 403
+
+
+async def do_import(root: Session, text: str, **options: Any) -> dict[str, Any]:
+    """Preview a list and apply it."""
+    status, seen = await root.api("POST", "jhaws/roster/preview", {"text": text, **options})
+    assert status == 200, seen
+    body = {"text": text, "digest": seen["digest"], **options}
+    status, done = await root.api("POST", "jhaws/roster/apply", body)
+    assert status == 200, done
+    assert isinstance(done, dict)
+    return done
+
+
+LIST = """name;groups;admin;end;note
+imp-1;class-a;;28.02.2027;new
+imp-2;class-a,class-b;yes;;
+imp-old;class-b;;;changed
+imp-bye;;;2020-01-01;
+"""
+
+
+async def test_an_import_is_previewed_applied_and_undone(hub: RunningHub, root: Session) -> None:
+    """Nothing is written by the preview, all of it by the import, and the undo leaves what was changed since."""
+    await add(root, "imp-old", "imp-bye", groups=["class-a"], note="before")
+    bye = await use(hub, "imp-bye")
+    before = await person(root, "imp-old")
+    status, seen = await root.api("POST", "jhaws/roster/preview", {"text": LIST})
+    assert (status, seen["problems"]) == (200, [])
+    assert [each["name"] for each in seen["added"]] == ["imp-1", "imp-2"]
+    assert {each["new"]["name"]: each["fields"] for each in seen["changed"]} == {
+        "imp-old": ["groups", "note"],
+        "imp-bye": ["groups", "ends_at", "note"],
+    }
+    assert await person(root, "imp-old") == before
+    await do_import(root, LIST)
+    assert (await person(root, "imp-1"))["ends_at"] == "2027-02-28T23:00:00+00:00"
+    assert (await root.api("GET", "users/imp-2"))[1]["groups"] == ["class-a", "class-b"]
+    assert (await root.api("GET", "users/imp-2"))[1]["admin"] is True
+    assert await may_enter(hub, "imp-1")
+    assert not await may_enter(hub, "imp-2")  # an admin now
+    assert await is_closed(hub, "imp-bye", *bye)
+    assert (await root.api("POST", "jhaws/roster/preview", {"text": LIST}))[1]["unchanged"] == 4
+
+    await root.api("PATCH", "jhaws/people/imp-old", {"groups": ["class-c"]})
+    assert (await root.api("GET", "jhaws/roster"))[1]["made_by"] == "root"
+    assert (await root.api("POST", "jhaws/roster/undo", {}))[0] == 200
+    assert (await root.api("GET", "jhaws/people/imp-1"))[0] == 404
+    assert not await may_enter(hub, "imp-1")
+    assert ((await person(root, "imp-old"))["note"], (await person(root, "imp-bye"))["state"]) == ("before", "allowed")
+    status, answer = await root.api("POST", "jhaws/roster/undo", {})
+    assert (status, answer["message"]) == (409, "There is no import that could be undone.")
+
+
+async def test_an_import_removes_who_is_missing_and_the_undo_brings_them_back(tmp_path: Path) -> None:
+    """Their servers stop and their sessions end; whoever imports and the configuration's admins stay."""
+    async with running_hub(tmp_path, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "stays", "goes", groups=["class"], note="kept")
+        goes = await use(hub, "goes")
+        await start_server(root, "goes")
+        done = await do_import(root, "stays\nnewcomer", remove_missing=True)
+        assert [each["name"] for each in done["removed"]] == ["goes"]
+        assert "root" in done["remarks"][0]["sentence"]
+        assert (await root.api("GET", "users/goes"))[0] == 404
+        assert (await hub.api("GET", "user", token=goes[1]))[0] in (401, 403)
+        assert (await goes[0].get("hub/home", allow_redirects=False))[0] == 302
+        # The number of the deleted user is given to others, whom the hub must not take for them.
+        assert not (await person(root, "newcomer"))["groups"]
+        assert await may_enter(hub, "newcomer")
+        assert (await root.api("POST", "jhaws/roster/undo", {}))[0] == 200
+        back = await person(root, "goes")
+        assert (back["groups"], back["note"]) == (["class"], "kept")
+        assert (await hub.api("GET", "user", token=goes[1]))[0] in (401, 403)
+        assert await may_enter(hub, "goes")
+        await start_server(root, "goes")
+        assert "Uncaught exception" not in hub.log()
+
+
+async def test_two_admins_import_at_once(hub: RunningHub, root: Session) -> None:
+    """The second one is told to look again; what the first one wrote is whole."""
+    await add(root, "second-root", admin=True)
+    second = await hub.login("second-root", ADMIN)
+    lists = [f"name,groups\nboth-1,{group}\nboth-2,{group}" for group in ("one", "two")]
+    seen = [
+        (await each.api("POST", "jhaws/roster/preview", {"text": text}))[1]["digest"]
+        for each, text in zip((root, second), lists, strict=True)
+    ]
+    answers = await asyncio.gather(
+        *(
+            each.api("POST", "jhaws/roster/apply", {"text": text, "digest": digest})
+            for each, text, digest in zip((root, second), lists, seen, strict=True)
+        )
+    )
+
+    assert sorted(status for status, _ in answers) == [200, 409]
+    groups = [(await person(root, name))["groups"] for name in ("both-1", "both-2")]
+    assert groups[0] == groups[1]
+
+
+async def test_the_export_can_be_imported_again(hub: RunningHub, root: Session) -> None:
+    """Without any change; a formula in a note is written so that no spreadsheet runs it."""
+    await add(root, "exp-1", note="=cmd|x", groups=["a;b"], ends_at="2027-03-01")
+    async with root.http.get(f"{hub.url}hub/api/jhaws/roster.csv", headers={"X-XSRFToken": root.xsrf}) as response:
+        text = (await response.read()).decode("utf-8-sig")
+        assert (response.status, response.content_type) == (200, "text/csv")
+    _, seen = await root.api("POST", "jhaws/roster/preview", {"text": text})
+
+    assert "'=cmd|x" in text
+    assert (seen["added"], seen["changed"], seen["problems"]) == ([], [], [])
+
+
+async def test_an_end_that_passes_while_the_hub_is_down_counts(tmp_path: Path) -> None:
+    """The hub closes the person when it starts again, with a server that ran on meanwhile."""
+    async with running_hub(tmp_path, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann")
+        ann = await use(hub, "ann")
+        await start_server(root, "ann")
+        soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat(timespec="seconds")
+        await root.api("PATCH", "jhaws/people/ann", {"ends_at": soon})
+        await hub.kill()
+        await asyncio.sleep(3)
+        await hub.start()
+
+        await eventually(lambda: is_closed(hub, "ann", *ann), within=30, what="the end")
+        await eventually(lambda: "Closed 'ann'" in hub.log(), what="the log")
+        with closing(sqlite3.connect(tmp_path / "jupyterhub.sqlite")) as database:
+            audit = database.execute("SELECT action, name FROM jhaws_audit ORDER BY number").fetchall()
+        assert audit == [("person.added", "ann"), ("person.changed", "ann"), ("person.closed", "ann")]
+        assert "Uncaught exception" not in hub.log()
+
+
+async def test_names_of_another_login_wait_for_an_admin(tmp_path: Path) -> None:
+    """Whatever was typed into dummy's form enters only when an admin has looked at it; also after a restart."""
+    async with running_hub(tmp_path, DUMMY, preset="") as hub:
+        for name in ("ann", "bob", "eve", "carl"):
+            assert (await hub.login(name, "anything")).ok
+        await hub.kill()
+        hub.write_config(CONFIG + 'c.JhawsAuthenticator.allowed_users = {"carl"}\n')
+        await hub.start()
+        assert "has 3 users from before JhawsAuthenticator" in hub.log()
+        assert [await may_enter(hub, name) for name in ("ann", "bob", "eve", "carl")] == [False, False, False, True]
+        root = await hub.login("root", ADMIN)
+        _, page = await root.api("GET", "jhaws/people?state=waiting")
+        assert ([each["name"] for each in page["items"]], page["waiting"]) == (["ann", "bob", "eve"], 3)
+        assert (await root.api("POST", "jhaws/waiting", {"allow": ["ann"]}))[1] == {"allowed": 1}
+        assert (await root.api("DELETE", "users/eve"))[0] == 204
+        await hub.kill()
+        await hub.start()
+        assert [await may_enter(hub, name) for name in ("ann", "bob", "eve")] == [True, False, False]
+        root = await hub.login("root", ADMIN)
+        assert (await root.api("POST", "jhaws/waiting", {"allow": "all"}))[1] == {"allowed": 1}
+        assert await may_enter(hub, "bob")
+        assert hub.log().count("users from before") == 1

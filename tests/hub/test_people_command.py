@@ -1,0 +1,142 @@
+"""`jhaws people` against a real hub, as an admin calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from .hubs import RunningHub, running_hub
+from .test_people import ADMIN, CONFIG, USER
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+
+@dataclass
+class Terminal:
+    """A shell with an admin's token, beside a hub."""
+
+    hub: RunningHub
+    folder: Path
+    token: str
+
+    async def run(self, *arguments: str, token: str | None = None, url: str = "") -> tuple[int, str, str]:
+        """Run `jhaws people` and return exit code, output and errors."""
+        environment = os.environ | {"JUPYTERHUB_API_TOKEN": self.token if token is None else token}
+        verb, *rest = arguments
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "jhaws", "people", verb, "--hub", url or self.hub.url, *rest),
+            cwd=self.folder,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert self.token.encode() not in output + errors
+        return process.returncode or 0, output.decode(), errors.decode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def terminal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
+    """A terminal beside a hub."""
+    folder = tmp_path_factory.mktemp("command")
+    async with running_hub(folder, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        _, answer = await root.api("POST", "users/root/tokens", {})
+        yield Terminal(hub, folder, str(answer["token"]))
+
+
+async def test_people_are_added_listed_blocked_and_revoked(terminal: Terminal) -> None:
+    """Each verb says what it did, and the hub has done it when it returns."""
+    hub = terminal.hub
+    code, output, errors = await terminal.run(
+        "add", "ann", "Bob", "--group", "a", "--group", "b;c", "--end", "2027-02-28", "--note", "from \x1b[31m Kiel"
+    )
+    assert (code, output) == (1, "")
+    assert "A note must not contain characters that cannot be seen." in errors
+    code, output, _ = await terminal.run("add", "ann", "Bob", "--group", "a", "--group", "b;c", "--end", "2027-02-28")
+    assert (code, output) == (0, "Added 2: ann, bob.\n")
+    code, output, _ = await terminal.run("list", "--search", "B;C")
+    assert code == 0
+    assert output.splitlines() == [
+        "NAME  STATE    ADMIN  GROUPS  END               NOTE",
+        "ann   allowed         a, b;c  2027-02-28 23:00",
+        "bob   allowed         a, b;c  2027-02-28 23:00",
+        "2 people.",
+    ]
+    browser = await hub.login("ann", USER)
+    assert (await terminal.run("revoke", "ann"))[:2] == (0, "Revoked: ann.\n")
+    assert (await browser.get("hub/home", allow_redirects=False))[0] == 302
+    assert (await hub.login("ann", USER)).ok
+    assert (await terminal.run("block", "ann", "bob"))[:2] == (0, "Blocked: ann, bob.\n")
+    assert not (await hub.login("ann", USER)).ok
+    code, output, _ = await terminal.run("list", "--state", "blocked", "--json")
+    assert [person["name"] for person in json.loads(output)] == ["ann", "bob"]
+    assert (await terminal.run("unblock", "ann"))[:2] == (0, "Unblocked: ann.\n")
+    assert (await hub.login("ann", USER)).ok
+    code, output, errors = await terminal.run("block", "ann", "nobody\x1b[31m", "bob")
+    assert (code, output) == (1, "")
+    assert errors == "jhaws: The hub has no user 'nobody\\x1b[31m'. Blocked before: ann.\n"
+    assert (await terminal.run("allow", "ann"))[:2] == (0, "Let in 0 who waited.\n")
+    assert (await terminal.run("allow", "--all", "--json"))[:2] == (0, '{\n  "allowed": 0\n}\n')
+
+
+async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> None:
+    """Nothing is changed without --yes; a file of Excel's is read as it is; the export is the list again."""
+    list_file = terminal.folder / "class.csv"
+    list_file.write_bytes("name;groups;note\r\njörg;class;über uns\r\nines;class;\r\n".encode("windows-1252"))
+    code, output, errors = await terminal.run("import", "class.csv")
+    assert (code, errors) == (0, "")
+    assert "+ jörg  groups class; note über uns\n" in output
+    assert "2 added, 0 changed, 0 removed, 0 unchanged.\n" in output
+    assert "was read as Windows-1252" in output
+    assert "Nothing was changed yet" in output
+    assert not (await terminal.hub.login("ines", USER)).ok
+    assert (await terminal.run("import", "class.csv", "--yes"))[0] == 0
+    assert (await terminal.hub.login("ines", USER)).ok
+    code, output, _ = await terminal.run("export")
+    assert (code, "jörg,class,no,,über uns" in output) == (0, True)
+    assert (await terminal.run("export", "out.csv"))[:2] == (0, "Written to out.csv.\n")
+    assert (terminal.folder / "out.csv").stat().st_mode & 0o777 == 0o600
+    assert " unchanged.\n" in (await terminal.run("import", "out.csv"))[1]
+    code, output, _ = await terminal.run("undo")
+    assert (code, output.splitlines()[-1]) == (0, "The last import is undone.")
+    assert not (await terminal.hub.login("ines", USER)).ok
+    assert (await terminal.run("undo"))[2] == "jhaws: There is no import that could be undone.\n"
+
+    list_file.write_text("name,admin\nann,perhaps\n")
+    code, output, errors = await terminal.run("import", "class.csv", "--yes")
+    assert (code, errors) == (1, "jhaws: The list has problems, so nothing was changed.\n")
+    assert "Problem, line 2: 'ann': The admin column must hold yes or no" in output
+
+
+async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
+    """2 for what cannot be right, 1 for what the hub says no to; one sentence each, never a traceback."""
+    reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
+    calls = [
+        (await terminal.run("list", token=""), 2, "Put an admin's token into the environment variable"),
+        (await terminal.run("list", url="ftp://x"), 2, "--hub must be the hub's URL"),
+        (await terminal.run("list", "--state", "nonsense"), 2, "invalid choice"),
+        (await terminal.run("list", "--token-file", "nowhere"), 2, "nowhere cannot be read: no such file"),
+        (await terminal.run("allow"), 2, "required"),
+        (await terminal.run("list", token="wrong"), 1, "refused the token in JUPYTERHUB_API_TOKEN (403)"),
+        (await terminal.run("list", url="http://127.0.0.1:1"), 1, "does not answer"),
+        (await terminal.run("list", url=terminal.hub.url + "nonsense"), 1, "sends elsewhere"),
+        (await terminal.run("import", "nowhere.csv"), 1, "nowhere.csv cannot be read"),
+        (await terminal.run("add", "root"), 1, "'root' is a user of the hub already, so nobody was added."),
+        (await terminal.run("block", "root"), 1, "can neither be shut out"),
+        (await terminal.run("block", "ann", token=str(reader[1]["token"])), 1, "refused the token"),
+    ]
+    for (code, output, errors), expected, said in calls:
+        assert (code, output, said in errors) == (expected, "", True), (code, output, errors, said)
+        assert "Traceback" not in errors
+    (terminal.folder / "token").write_text(terminal.token + "\n")
+    assert (await terminal.run("list", "--token-file", "token", token=""))[0] == 0
