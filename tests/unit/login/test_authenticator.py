@@ -435,7 +435,7 @@ async def test_users_of_an_earlier_login_wait_for_an_admin(start: Start, hub_log
     app = await start(allowed_users={"Ann"})
     assert "has 2 users from before JhawsAuthenticator" in hub_log.text
     assert [await may_enter(app, name) for name in ("guest-1", "guest-2", "ann")] == [False, False, True]
-    assert "'guest-1': the name is from before jhaws's login" in hub_log.text
+    assert "'guest-1' from unknown: the name is from before jhaws's login" in hub_log.text
     assert await may_enter(app, "root", ADMIN)
     hub_log.clear()
     app = await start()
@@ -474,8 +474,8 @@ async def test_blocked_and_ended_people_stay_out(start: Start, hub_log: Log) -> 
 
     assert [await may_enter(app, name) for name in ("ann", "bob", "carl")] == [False, False, True]
     assert [app.authenticator.check_allowed(name) for name in ("ann", "bob", "carl")] == [False, False, True]
-    assert "Refused the login of 'ann': an admin has blocked the person." in hub_log.text
-    assert "Refused the login of 'bob': the person's end has passed." in hub_log.text
+    assert "Refused the login of 'ann' from unknown: an admin has blocked the person." in hub_log.text
+    assert "Refused the login of 'bob' from unknown: the person's end has passed." in hub_log.text
     # An admin of the configuration always enters.
     assert await may_enter(app, "root", ADMIN)
     # Whoever comes after a deleted user is somebody else.
