@@ -1,9 +1,10 @@
 """The door of the hub: a shared password and an allow list.
 
-`JhawsAuthenticator` takes the place of JupyterHub's SharedPasswordAuthenticator with the same options. It reads
-what the hub's database knows about a name, asks `passwords.py` whether the password opens that account and
-`allowlist.py` whether the name may enter, and writes one log line for each refusal. At hub start it stops the
-configuration from bringing back users whom somebody deleted or renamed in the hub.
+`JhawsAuthenticator` takes the place of JupyterHub's SharedPasswordAuthenticator with the same options. It has
+`keyring.py` say which passwords were typed, reads what the hub's database knows about the name, asks `passwords.py`
+whether the password opens that account and `allowlist.py` whether the name may enter, and writes one log line for
+each refusal. At hub start it stops the configuration from bringing back users whom somebody deleted or renamed in the
+hub.
 
 It never answers an unknown name differently from a wrong password, never logs a password, and never logs a
 typed name that is not a user's: people type passwords into the wrong field.
@@ -25,7 +26,7 @@ from traitlets import Bool, TraitError, Unicode, validate
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from . import allowlist, passwords
+from . import allowlist, keyring, passwords, sources
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
@@ -47,8 +48,22 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         help="""
         The password of all users who are not admins, at least 8 characters.
 
-        None by default: nobody enters with a shared password. It never opens the account of an admin, that is of
-        a name in `admin_users` or of a user with the admin flag.
+        None by default: nobody enters with a shared password, until an admin sets one while the hub runs. It never
+        opens the account of an admin, that is of a name in `admin_users` or of a user with the admin flag.
+
+        It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
+        `user_password_file`, or in the environment variable JHAWS_USER_PASSWORD, but in one of them only. What an
+        admin sets while the hub runs goes on after a restart, until this value is another one than before.
+        """,
+    )
+
+    user_password_file = Unicode(
+        config=True,
+        help="""
+        A file that holds what `user_password` may hold, as a Kubernetes Secret is mounted.
+
+        Empty by default: there is none. A line break at its end does not count. It is read when the hub starts, and
+        without it the hub does not start. Example: `/etc/jhaws/user-password`.
         """,
     )
 
@@ -59,7 +74,20 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         The password of all admins, at least 32 characters and different from all others.
 
         None by default: no admin can log in. It opens the accounts in `admin_users` and those that got the admin
-        flag in the admin panel, and no others.
+        flag in the admin panel, and no others; not those of admins who have set a password of their own.
+
+        It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
+        `admin_password_file`, or in the environment variable JHAWS_ADMIN_PASSWORD, but in one of them only.
+        """,
+    )
+
+    admin_password_file = Unicode(
+        config=True,
+        help="""
+        A file that holds what `admin_password` may hold, as a Kubernetes Secret is mounted.
+
+        Empty by default: there is none. A line break at its end does not count. It is read when the hub starts, and
+        without it the hub does not start. Example: `/etc/jhaws/admin-password`.
         """,
     )
 
@@ -69,8 +97,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         help="""
         Further passwords for users who are not admins, each with the groups it puts the user into.
 
-        Empty by default. A key is a password of at least 8 characters, its value a list of groups; requires
-        `manage_groups = True`. Example: `{"the-tutors-password": ["tutors"]}`.
+        Empty by default. A key is a password of at least 8 characters, or the hash of one, its value a list of
+        groups; requires `manage_groups = True`. Example: `{"some-tutors-only": ["tutors"]}`.
         """,
     )
 
@@ -118,8 +146,10 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
     def __init__(self, **kwargs: Any) -> None:
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
+        self.keyring = keyring.Keyring()
         try:
             super().__init__(**kwargs)
+            self._read_passwords()
             self._check_passwords()
         except (ConfigError, TraitError) as error:
             self._refuse_start(str(error), parent=kwargs.get("parent"))
@@ -159,9 +189,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             # JupyterHub's login handler reads the field again after a refusal.
             data.setdefault("username", "")
         login = passwords.make_login(data)
-        known = self._passwords()
-        match = passwords.match_password(login.password, known=known)
         name = self._make_username(login.username)
+        match = await self.keyring.match(self.parent.db, name, login.password)
         account = store.read_account(self.parent.db, name or "")
         admin = self._is_admin(name, account)
         # None leaves the flag as it is: nobody is demoted who became an admin in the panel a moment ago.
@@ -170,7 +199,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if self.manage_groups:
             model["groups"] = passwords.make_groups(match, admin=admin)
         refusal = await self._find_name_refusal(name, model)
-        refusal = refusal or passwords.find_refusal(match, admin=admin, known=known)
+        refusal = refusal or passwords.find_refusal(match, admin=admin, known=self._passwords(), personal=passwords.OFF)
         if refusal:
             is_known = account.exists or name in self.admin_users
             shown = repr(name)[:SHOWN_NAME_LENGTH] if is_known else "an unknown name"
@@ -209,7 +238,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             self.check_names()
         except ConfigError as error:
             self._refuse_start(str(error), parent=self.parent)
-        super().check_allow_config()
+        # JupyterHub's own check of SharedPasswordAuthenticator knows nothing of the passwords in the database.
+        super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
             self.log.addFilter(_is_not_upstream_refusal)
         if self.parent.reset_db:
@@ -218,6 +248,12 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if store.ensure_login(self.parent.db, now=datetime.now(UTC)):
             self._warn_of_earlier_users()
         self._drop_deleted_names()
+        # `jupyterhub token` and the like come here too, but may have been called with another environment.
+        if self.parent.parent is None:
+            now, option = datetime.now(UTC), type(self).__name__
+            for sentence in self.keyring.begin(self.parent.db, self._passwords(), option=option, now=now):
+                self.log.warning(sentence)
+            self._warn_of_missing_passwords()
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.
@@ -273,6 +309,26 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if not await maybe_future(self.check_allowed(name, model)):
             return "the name is not on the allow list"
         return None
+
+    def _read_passwords(self) -> None:
+        """Take the passwords from where the operator put them.
+
+        Raises:
+            ConfigError: One is in two places, or cannot be read.
+        """
+        lengths = {
+            "user_password": passwords.USER_PASSWORD_MIN_LENGTH,
+            "admin_password": passwords.ADMIN_PASSWORD_MIN_LENGTH,
+        }
+        for name, min_length in lengths.items():
+            password = sources.read_password(
+                f"{type(self).__name__}.{name}",
+                value=getattr(self, name),
+                file=getattr(self, f"{name}_file"),
+                variable=f"JHAWS_{name.upper()}",
+                min_length=min_length,
+            )
+            self.set_trait(name, password)
 
     def _check_passwords(self) -> None:
         """Check what the password options must be to each other.
@@ -365,6 +421,31 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 "admin panel and delete those who should not.",
                 users,
                 type(self).__name__,
+            )
+
+    def _warn_of_missing_passwords(self) -> None:
+        """Say what JupyterHub's own class says of passwords that are not set, where nothing else opens."""
+        option = type(self).__name__
+        shared = self.keyring.has_shared(self.parent.db)
+        if not shared and not self.admin_password:
+            self.log.error(
+                "Neither %s.admin_password nor %s.user_password is set. Nobody will be able to login!", option, option
+            )
+        elif not shared:
+            self.log.warning("%s.user_password not set. No non-admin users will be able to login.", option)
+        if self.admin_users and not self.admin_password:
+            self.log.warning(
+                "%s.admin_users set, but %s.admin_password is not: only those admins will be able to login who have "
+                "a password of their own, which `jhaws password code` leads to.",
+                option,
+                option,
+            )
+        if self.admin_password and not self.admin_users:
+            self.log.warning(
+                "%s.admin_password set, but %s.admin_users is not: it opens the accounts only that got the admin flag "
+                "in the admin panel.",
+                option,
+                option,
             )
 
     def _refuse_start(self, sentence: str, *, parent: Any) -> None:

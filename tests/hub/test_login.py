@@ -12,7 +12,7 @@ import pytest
 
 from tests.hubclient import read_json
 
-from .hubs import RunningHub, running_hub
+from .hubs import RunningHub, descendants, running_hub
 
 USER = "shared-password"
 ADMIN = "the-admins-own-password-of-40-characters"
@@ -207,6 +207,12 @@ async def test_unknown_names_and_wrong_passwords_look_the_same(tmp_path: Path) -
         ("c.JhawsAuthenticator.user_password = 48151623", "user_password"),
         ('c.JhawsAuthenticator.admin_password = "s3cret"', "at least 32 characters, got 6"),
         (f"c.JhawsAuthenticator.user_password = {ADMIN!r}", "must not hold the same password"),
+        ('c.JhawsAuthenticator.user_password = "$argon2id$s3cret"', "whole argon2id hash"),
+        ('c.JhawsAuthenticator.user_password_file = "/nowhere"', "are both set"),
+        (
+            ("c.JhawsAuthenticator.update(admin_password='', admin_password_file='/no')", "cannot be read"),
+            "cannot be read",
+        ),
         ('c.JhawsAuthenticator.allowed_users = {"a/b"}', "must not contain a slash"),
     ],
 )
@@ -225,6 +231,32 @@ async def test_bad_options_end_the_hub_with_a_sentence(tmp_path: Path, config: s
     assert "JhawsAuthenticator." in lines[0]
     for absent in ("Traceback", "s3cret", "48151623", ADMIN):
         assert absent not in hub.log()
+
+
+async def test_passwords_from_a_file_and_the_environment_are_shown_nowhere(tmp_path: Path) -> None:
+    """They open; neither log, database, nor what Linux shows of hub, proxy and a user's server has any of them."""
+    (tmp_path / "user-password").write_text(f"{USER}-in-a-file\n")
+    config = f"""
+c.JhawsAuthenticator.admin_users = {{"root"}}
+c.JhawsAuthenticator.allowed_users = {{"ann"}}
+c.JhawsAuthenticator.user_password_file = "{tmp_path}/user-password"
+c.JupyterHub.log_level = "DEBUG"
+"""
+    async with running_hub(tmp_path, config, environment={"JHAWS_ADMIN_PASSWORD": ADMIN}) as hub:
+        assert await may_enter(hub, "ann", f"{USER}-in-a-file")
+        root = await hub.login("root", ADMIN)
+        assert root.ok
+        assert (await root.api("POST", "users/root/server"))[0] in (201, 202)
+        assert hub.process
+        pids = [hub.process.pid, *(pid for pid, _ in descendants(hub.process.pid))]
+        assert len(pids) >= 3
+        for pid in pids:
+            shown = Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert ADMIN.encode() not in shown
+        kept = b"".join(path.read_bytes() for path in tmp_path.glob("jupyterhub.sqlite*"))
+        for secret in (ADMIN, f"{USER}-in-a-file"):
+            assert secret not in hub.log()
+            assert secret.encode() not in kept
 
 
 async def test_nobody_enters_without_passwords(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What happened to logins, to the list of people and to passwords: who, when, from where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from .tables import ADDRESS_LENGTH, NAME_LENGTH, NOTE_LENGTH, AuditEntry
+
+
+def add_audit(
+    db: Session, *, action: str, at: datetime, name: str = "", actor: str = "", address: str = "", detail: str = ""
+) -> None:
+    """Put an entry into the session; the caller commits. What is longer than its column is cut.
+
+    Args:
+        db: The hub's session.
+        action: What happened, a word such as `login`.
+        at: Aware time.
+        name: Whom it is about; "" for nobody in particular. Never what somebody typed who is no user.
+        actor: Who did it, "" for that person.
+        address: From where.
+        detail: Why or what, in words; never a secret.
+    """
+    db.add(
+        AuditEntry(
+            action=action,
+            at=at,
+            name=name[:NAME_LENGTH],
+            actor=actor[:NAME_LENGTH],
+            address=address[:ADDRESS_LENGTH],
+            detail=detail[:NOTE_LENGTH],
+        )
+    )
+
+
+def read_audit(db: Session, *, name: str = "", action: str = "", before: int = 0, limit: int = 100) -> list[AuditEntry]:
+    """Read entries, the newest first.
+
+    Args:
+        db: The hub's session.
+        name: Only those about this user or by them; "" for all.
+        action: Only these; "" for all.
+        before: Only those with a smaller number, for the next page; 0 begins with the newest.
+        limit: How many at most.
+    """
+    conditions: list[Any] = []
+    if name:
+        conditions.append(or_(AuditEntry.name == name, AuditEntry.actor == name))
+    if action:
+        conditions.append(AuditEntry.action == action)
+    if before:
+        conditions.append(AuditEntry.number < before)
+    return list(db.scalars(select(AuditEntry).where(*conditions).order_by(AuditEntry.number.desc()).limit(limit)))
+
+
+def prune_audit(db: Session, *, before: datetime, keep: int) -> None:
+    """Forget entries that are older than `before`, and all but the newest `keep` or fewer; the caller commits."""
+    newest = db.scalar(select(func.max(AuditEntry.number))) or 0
+    db.execute(delete(AuditEntry).where(AuditEntry.number <= newest - keep))
+    db.execute(delete(AuditEntry).where(AuditEntry.at < before))
