@@ -36,7 +36,7 @@ def make_parser(called: str = "") -> argparse.ArgumentParser:
     """Build the parser; every option has a help text with unit and default.
 
     Args:
-        called: The command that is called; `values` and `upgrade-check` have their options only then.
+        called: The command that is called; `values`, `upgrade-check` and `password` have their options only then.
     """
     parser = argparse.ArgumentParser(prog="jhaws", description="JupyterHub on AWS.")
     parser.add_argument("--version", action="version", version=f"jhaws {__version__}")
@@ -76,6 +76,12 @@ def make_parser(called: str = "") -> argparse.ArgumentParser:
         add_upgrade_check(commands, say=say)
     else:
         commands.add_parser("upgrade-check", help="say what an upgrade would change for each user")
+    if called == "password":
+        from .login.command import add_password
+
+        add_password(commands, say=say)
+    else:
+        commands.add_parser("password", help="hash passwords, change the shared one, give one-time codes")
     return parser
 
 

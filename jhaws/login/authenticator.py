@@ -15,21 +15,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from jupyterhub.utils import maybe_future
 from tornado import web
-from traitlets import Bool, TraitError, Unicode, validate
+from traitlets import Bool, Enum, TraitError, Unicode, validate
 
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from . import allowlist, keyring, passwords, sources
+from . import allowlist, api, handlers, keyring, passwords, sources
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
+
+TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
@@ -99,6 +102,20 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
         Empty by default. A key is a password of at least 8 characters, or the hash of one, its value a list of
         groups; requires `manage_groups = True`. Example: `{"some-tutors-only": ["tutors"]}`.
+        """,
+    )
+
+    personal_password = Enum(
+        [passwords.OFF, passwords.OPTIONAL, passwords.REQUIRED],
+        default_value=passwords.OFF,
+        config=True,
+        help="""
+        Whether users may have a password of their own, set on the page `/hub/jhaws/password`. From its first use on
+        no shared password opens that user's account.
+
+        "off" by default: they have none, and one that was set before does not count. "optional": who wants sets one.
+        "required": who logs in with a shared password has to choose an own one first, of at least 8 characters.
+        Admins may always have their own, of at least 12 characters.
         """,
     )
 
@@ -199,13 +216,45 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if self.manage_groups:
             model["groups"] = passwords.make_groups(match, admin=admin)
         refusal = await self._find_name_refusal(name, model)
-        refusal = refusal or passwords.find_refusal(match, admin=admin, known=self._passwords(), personal=passwords.OFF)
+        refusal = refusal or passwords.find_refusal(
+            match, admin=admin, known=self._passwords(), personal=self.personal_password
+        )
+        must_choose = passwords.must_choose(match, admin=admin, personal=self.personal_password)
+        if must_choose and not refusal and not handlers.is_login_form(handler):
+            refusal = "a password of its own has to be chosen first, by a login in the browser"
         if refusal:
             is_known = account.exists or name in self.admin_users
             shown = repr(name)[:SHOWN_NAME_LENGTH] if is_known else "an unknown name"
             self.log.warning("Refused the login of %s: %s.", shown, refusal)
             return None
+        if must_choose:
+            await handlers.lead_to_choosing(handler, str(name), model)
         return model
+
+    async def opens(self, name: str, password: str) -> bool:
+        """Tell whether a password opens a user's account now; who may enter at all is not asked."""
+        match = await self.keyring.match(self.parent.db, name, password)
+        admin = self.is_admin_name(name)
+        known, personal = self._passwords(), self.personal_password
+        return passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
+
+    def own_password_min_length(self, name: str | None) -> int | None:
+        """Return how many characters a user's own password must have; None where the user may have none."""
+        if self.is_admin_name(name):
+            return passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
+        return None if self.personal_password == passwords.OFF else passwords.USER_PASSWORD_MIN_LENGTH
+
+    def is_admin_name(self, name: str | None) -> bool:
+        """Tell whether a normalised name is an admin's now."""
+        return self._is_admin(name, store.read_account(self.parent.db, name or ""))
+
+    def user_name(self, typed: str) -> str | None:
+        """Return the normalised name of what was typed; None when it cannot be a user's."""
+        return self._make_username(typed)
+
+    def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
+        """Add our pages and our part of the REST API to the hub's."""
+        return [*super().get_handlers(app), *handlers.HANDLERS, *api.HANDLERS]
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:
         """Tell whether the allow list has a normalised name right now; the users table is asked each time."""
@@ -242,6 +291,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
             self.log.addFilter(_is_not_upstream_refusal)
+        if str(TEMPLATES) not in self.parent.template_paths:
+            self.parent.template_paths = [*self.parent.template_paths, str(TEMPLATES)]
         if self.parent.reset_db:
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)

@@ -8,13 +8,13 @@ holds after a restart in `versions.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from .. import store
 from ..errors import PasswordError
-from . import hashing, passwords, versions
+from . import codes, hashing, passwords, versions
 
 
 class Keyring:
@@ -115,6 +115,65 @@ class Keyring:
         self._checker.remember(password, hashed)
         return store.read_versions(db)[-1]
 
+    def give_code(self, db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+        """Give a user a one-time code instead of an older one, and return it and its end; commits.
+
+        Args:
+            db: The hub's session.
+            name: A user's normalised name.
+            actor: Who gives it, "" for the person.
+            lasts: How long it is worth something.
+
+        Raises:
+            PasswordError: There is no such user.
+        """
+        return give_code(db, name, actor=actor, lasts=lasts)
+
+    async def reset_own(self, db: Session, name: str | None, *, code: str, new: str, min_length: int) -> None:
+        """Set a user's own password by a one-time code; the caller ends the user's logins and commits.
+
+        Args:
+            db: The hub's session.
+            name: Normalised; None for what can be nobody's.
+            code: As it was typed.
+            new: As it was typed.
+            min_length: Characters that the new one must have.
+
+        Raises:
+            PasswordError: The code is worth nothing, in the same words for every name; or the new one is no good, and
+                the code can still be used.
+        """
+        own, now = store.read_own(db, name or ""), datetime.now(UTC)
+        code_hash, ends_at = (own.code_hash, own.code_ends_at) if own else (None, None)
+        right = codes.is_right(code, code_hash=code_hash, ends_at=ends_at, now=now)
+        if not right or own is None or name is None:
+            raise PasswordError("invalid", "The one-time code is wrong, was used already, or is too old.")
+        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        # Twice at the same moment: only one of them finds the code in the table.
+        if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
+            raise PasswordError("invalid", "The one-time code was used or replaced a moment ago.")
+        store.add_audit(db, action="own password", name=name, detail="set by a one-time code", at=now)
+
+    async def change_own(self, db: Session, name: str, *, new: str, min_length: int) -> None:
+        """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
+
+        Raises:
+            PasswordError: The new one is no good.
+        """
+        before = store.read_own(db, name)
+        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        own = store.read_own(db, name)
+        if own is None or own != before:
+            raise PasswordError("wrong", "The password was changed by somebody else a moment ago.")
+        store.set_own_password(db, own, hashed, at=datetime.now(UTC))
+        store.add_audit(db, action="own password", name=name, detail="changed", at=datetime.now(UTC))
+
+    async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
+        passwords.check_new(new, min_length=min_length, name=name)
+        if await self.is_shared(db, new):
+            raise PasswordError("used", "The new password is a shared one.")
+        return await self._checker.make_hash(new)
+
     async def is_shared(self, db: Session, password: str) -> bool:
         """Tell whether `password` is a shared one now, or the admins'."""
         return bool(await self._checker.find_right(password, own=None, shared=self._shared(db)))
@@ -132,6 +191,18 @@ class Keyring:
         hashed = hashing.make_hash(value, beside=list(beside))
         self._checker.remember(value, hashed)
         return hashed
+
+
+def give_code(db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+    """Do what `Keyring.give_code` does, without a hub: for `jhaws password code`."""
+    own = store.read_own(db, name)
+    if own is None:
+        raise PasswordError("nobody", f"The hub has no user {name!r}; add the user first.")
+    code, now = codes.make_code(), datetime.now(UTC)
+    store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
+    store.add_audit(db, action="one-time code", name=name, actor=actor, at=now)
+    db.commit()
+    return code, now + lasts
 
 
 def configured(known: passwords.Passwords, *, option: str) -> list[versions.Configured]:

@@ -207,7 +207,7 @@ def check_new(password: object, *, min_length: int, name: str = "") -> str:
         raise PasswordError("characters", "The new password must not hold control characters.")
     plain = password.casefold().strip()
     if name and plain == name.casefold():
-        raise PasswordError("name", "The new password must not be the user name.")
+        raise PasswordError("name_used", "The new password must not be the user name.")
     if len(set(plain)) < LEAST_DIFFERENT or plain in SILLIEST:
         raise PasswordError("silly", "The new password is one of those that are tried first; choose another one.")
     return password

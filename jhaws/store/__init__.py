@@ -23,6 +23,7 @@ from .passwords import (
     Own,
     Version,
     add_version,
+    end_logins,
     end_versions,
     read_fingerprints,
     read_own,
@@ -34,9 +35,10 @@ from .passwords import (
 )
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
-from .tables import Base, ConfiguredUser, PastStart
+from .tables import NAME_LENGTH, Base, ConfiguredUser, PastStart
 
 __all__ = [
+    "NAME_LENGTH",
     "Account",
     "Base",
     "ConfiguredUser",
@@ -52,6 +54,7 @@ __all__ = [
     "add_version",
     "delete_configured_names",
     "drop_tables",
+    "end_logins",
     "end_versions",
     "ensure_database_id",
     "ensure_login",

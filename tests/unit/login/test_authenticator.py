@@ -633,3 +633,105 @@ async def test_another_process_of_the_hub_changes_no_password(start: Start, tmp_
     other.db.get_bind().dispose()
     assert await may_enter(app, "ann")
     assert await may_enter(await start(allowed_users={"ann"}), "ann")
+
+
+CHOSEN = "apfelbaum im juni"
+
+
+async def reset(app: JupyterHub, name: str, code: str, new: str = CHOSEN) -> None:
+    """Set an own password by a one-time code, as the page does."""
+    await app.authenticator.keyring.reset_own(app.db, name, code=code, new=new, min_length=8)
+    app.db.commit()
+
+
+def own_hash(app: JupyterHub, name: str) -> str | None:
+    """The hash of a user's own password."""
+    own = store.read_own(app.db, name)
+    return own and own.password_hash
+
+
+async def test_a_code_ends_after_its_time(start: Start) -> None:
+    """A minute too late it is as wrong as any other."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    code, ends_at = app.authenticator.keyring.give_code(app.db, "ann", actor="root", lasts=timedelta(minutes=-1))
+    assert ends_at < datetime.now(UTC)
+    with pytest.raises(PasswordError, match="too old"):
+        await reset(app, "ann", code)
+    assert own_hash(app, "ann") is None
+
+
+async def test_a_code_is_for_the_person_not_for_the_name_or_the_number(start: Start) -> None:
+    """Who gets a deleted user's name or number inherits neither the password nor the code."""
+    app = await start(personal_password="optional")
+    add(app, "ann")
+    keyring = app.authenticator.keyring
+    await reset(app, "ann", keyring.give_code(app.db, "ann", actor="root")[0])
+    code, _ = keyring.give_code(app.db, "ann", actor="root")
+    assert await may_enter(app, "ann", CHOSEN)
+    rename(app, "ann", "anna")
+    assert [await may_enter(app, "anna", each) for each in (USER, CHOSEN)] == [False, True]
+    delete(app, "anna")
+    for name in ("anna", "ann"):
+        assert add(app, name).id
+        assert [await may_enter(app, name, each) for each in (USER, CHOSEN)] == [True, False]
+        with pytest.raises(PasswordError):
+            await reset(app, name, code)
+        delete(app, name)
+
+
+async def test_turning_the_option_off_lets_the_shared_password_in_again(start: Start) -> None:
+    """Users' own passwords do not count then, but are not forgotten; admins' own go on."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    for name in ("ann", "root"):
+        await reset(app, name, app.authenticator.keyring.give_code(app.db, name, actor="root")[0])
+    for option, opens in (("off", [True, False]), ("required", [False, True])):
+        app = await start(allowed_users={"ann"}, personal_password=option)
+        assert [await may_enter(app, "ann", each) for each in (USER, CHOSEN)] == opens
+        assert [await may_enter(app, "root", each) for each in (ADMIN, CHOSEN)] == [False, True]
+
+
+async def test_a_users_short_password_opens_no_admins_account(start: Start, hub_log: Log) -> None:
+    """Who becomes an admin needs a longer one; the log says what to do."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0], "kurz-8-z")
+    assert await may_enter(app, "ann", "kurz-8-z")
+    orm.User.find(app.db, "ann").admin = True
+    app.db.commit()
+    assert [await may_enter(app, "ann", each) for each in (USER, ADMIN, "kurz-8-z")] == [False, False, False]
+    assert "less than the 12 characters of an admin's" in hub_log.text
+
+
+async def test_a_login_that_waits_does_not_open_with_what_was_replaced(start: Start) -> None:
+    """While a login is being hashed its password may end, and the user may set another one."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    keyring = app.authenticator.keyring
+    find_right = keyring._checker.find_right
+    code, _ = keyring.give_code(app.db, "ann", actor="root")
+
+    async def slowly(typed: str, **options: Any) -> frozenset[str]:
+        keyring._checker.find_right = find_right
+        right = await find_right(typed, **options)
+        await reset(app, "ann", code)
+        return right
+
+    keyring._checker.find_right = slowly
+    assert not await may_enter(app, "ann", USER)
+    assert await may_enter(app, "ann", CHOSEN)
+
+
+async def test_own_passwords_leave_groups_alone(start: Start) -> None:
+    """With manage_groups the groups of the last group password stay."""
+    app = await start(
+        allow_all=True, manage_groups=True, password_groups={TUTORS: ["tutors"]}, personal_password="optional"
+    )
+    add(app, "ann")
+    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0])
+    assert (await log_in(app, "ann", CHOSEN) or {})["groups"] is None
+
+
+async def test_without_a_form_a_required_password_keeps_out(start: Start, hub_log: Log) -> None:
+    """A login that no form can follow is refused, and nobody gets a row in the users table by it."""
+    app = await start(allow_all=True, personal_password="required")
+    assert not await may_enter(app, "new-name")
+    assert "a password of its own has to be chosen first" in hub_log.text
+    assert store.read_user_names(app.db) == {"root"}
