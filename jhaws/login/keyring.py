@@ -7,6 +7,7 @@ holds after a restart in `versions.py`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,9 @@ class Keyring:
 
     def __init__(self) -> None:
         self._checker = hashing.Checker()
+        # Logins at the same moment wait here, in their order, before they cost the event loop anything: 200 at once
+        # would else read the database 200 times in one turn of the loop. Twice the threads, so that none is idle.
+        self._turns = asyncio.Semaphore(2 * hashing.THREADS)
         self._admin: str | None = None
 
     def begin(self, db: Session, known: passwords.Passwords, *, option: str, now: datetime) -> list[str]:
@@ -66,8 +70,9 @@ class Keyring:
             name: Normalised; None for what can be nobody's.
             typed: Any text, or None for nothing.
         """
-        own = _read_own_hash(db, name)
-        right = await self._checker.find_right(typed, own=own, shared=self._shared(db))
+        async with self._turns:
+            own = _read_own_hash(db, name)
+            right = await self._checker.find_right(typed, own=own, shared=self._shared(db))
         # While that was hashed, a password may have been changed.
         own = _read_own_hash(db, name)
         found = [version for version in _read_current(db) if version.hash in right]

@@ -735,3 +735,22 @@ async def test_without_a_form_a_required_password_keeps_out(start: Start, hub_lo
     assert not await may_enter(app, "new-name")
     assert "a password of its own has to be chosen first" in hub_log.text
     assert store.read_user_names(app.db) == {"root"}
+
+
+async def test_many_logins_at_once_take_turns(start: Start) -> None:
+    """Of 30 at the same moment a few at a time are looked at, in their order, and all are answered."""
+    app = await start(allowed_users={"ann"})
+    checker = app.authenticator.keyring._checker
+    find_right, now, most = checker.find_right, list[str](), list[int]()
+
+    async def counted(typed: str, **options: Any) -> frozenset[str]:
+        now.append(typed)
+        most.append(len(now))
+        found = await find_right(typed, **options)
+        now.remove(typed)
+        return found
+
+    checker.find_right = counted
+    answers = await asyncio.gather(*(may_enter(app, "ann", USER if n % 2 else f"wrong-{n}") for n in range(30)))
+    assert answers == [bool(n % 2) for n in range(30)]
+    assert max(most) == 4
