@@ -305,6 +305,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             for sentence in self.keyring.begin(self.parent.db, self._passwords(), option=option, now=now):
                 self.log.warning(sentence)
             self._warn_of_missing_passwords()
+            sources.hide_passwords(self.parent.config, type(self).section_names())
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.

@@ -10,13 +10,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from traitlets.config import Config
 
 from ..errors import ConfigError
 from . import passwords
 
 # Bytes; far more than any password, so that a wrong path does not fill the memory.
 MAX_FILE_BYTES = 64 * 1024
+HIDDEN = "hidden"
 
 
 def read_password(option: str, *, value: str | None, file: str, variable: str, min_length: int) -> str | None:
@@ -56,6 +60,22 @@ def take_from_environment(variable: str) -> str | None:
             # In this place the kernel reads /proc/PID/environ, whatever `unsetenv` does.
             ctypes.memset(address, 0, len(ctypes.string_at(address)))
     return os.environ.pop(variable)
+
+
+def hide_passwords(config: Config, sections: Iterable[str]) -> None:
+    """Take the passwords out of a configuration that has been read, which `--JupyterHub.show_config` would print.
+
+    Args:
+        config: The hub's; changed in place.
+        sections: The names of the authenticator's class and its parents.
+    """
+    for section in sections:
+        options = config[section] if section in config else {}
+        for name in ("user_password", "admin_password"):
+            if options.get(name):
+                options[name] = HIDDEN
+        if isinstance(groups := options.get("password_groups"), Mapping):
+            options["password_groups"] = {f"{HIDDEN} {number}": each for number, each in enumerate(groups.values(), 1)}
 
 
 def _read_file(option: str, path: str) -> str:
