@@ -36,7 +36,7 @@ def make_parser(called: str = "") -> argparse.ArgumentParser:
     """Build the parser; every option has a help text with unit and default.
 
     Args:
-        called: The command that is called; `values`, `upgrade-check` and `people` have their options only then.
+        called: The command that is called; the larger ones have their options only then.
     """
     parser = argparse.ArgumentParser(prog="jhaws", description="JupyterHub on AWS.")
     parser.add_argument("--version", action="version", version=f"jhaws {__version__}")
@@ -82,6 +82,12 @@ def make_parser(called: str = "") -> argparse.ArgumentParser:
         add_people(commands, say=say)
     else:
         commands.add_parser("people", help="show and change who may enter a hub")
+    if called == "password":
+        from .login.command import add_password
+
+        add_password(commands, say=say)
+    else:
+        commands.add_parser("password", help="hash passwords, change the shared one, give one-time codes")
     return parser
 
 

@@ -2,6 +2,7 @@
 
 JhawsError
 ├── ConfigError        an option is wrong; the hub does not start
+├── PasswordError      a new password or a one-time code is no good; nothing was changed
 ├── UsernameError      a user name cannot be used safely; that start or login is refused
 └── LocalError         the embedded cluster or the demo cannot do what was asked
 
@@ -16,6 +17,18 @@ class JhawsError(Exception):
 
 class ConfigError(JhawsError):
     """An option has a wrong name, type or value, so the hub must not start with it."""
+
+
+class PasswordError(JhawsError):
+    """A new password or a one-time code is not accepted.
+
+    Attributes:
+        reason: One word by which a page finds its own sentence.
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class UsernameError(JhawsError):

@@ -1,1 +1,1 @@
-"""Who may enter the hub: `authenticator.py` asks `allowlist.py` (the name) and `passwords.py` (the password)."""
+"""Who may enter the hub: `authenticator.py` asks `allowlist.py` (the name) and `keyring.py` (the password)."""

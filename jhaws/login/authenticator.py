@@ -1,9 +1,10 @@
 """The door of the hub: a shared password and an allow list.
 
-`JhawsAuthenticator` takes the place of JupyterHub's SharedPasswordAuthenticator with the same options. It reads
-what the hub's database knows about a name, asks `passwords.py` whether the password opens that account and
-`allowlist.py` whether the name may enter, and writes one log line for each refusal. At hub start it stops the
-configuration from bringing back users whom somebody deleted or renamed in the hub.
+`JhawsAuthenticator` takes the place of JupyterHub's SharedPasswordAuthenticator with the same options. It has
+`keyring.py` say which passwords were typed, reads what the hub's database knows about the name, asks `passwords.py`
+whether the password opens that account and `allowlist.py` whether the name may enter, and writes one log line for
+each refusal. At hub start it stops the configuration from bringing back users whom somebody deleted or renamed in the
+hub.
 
 It never answers an unknown name differently from a wrong password, never logs a password, and never logs a
 typed name that is not a user's: people type passwords into the wrong field.
@@ -12,15 +13,18 @@ typed name that is not a user's: people type passwords into the wrong field.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from jupyterhub.utils import maybe_future
 from tornado import web
-from traitlets import Bool, Integer, List, TraitError, Unicode, validate
+from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 
 from .. import store
 from ..errors import ConfigError, UsernameError
@@ -28,19 +32,25 @@ from ..names import check_username
 from . import (
     addresses,
     allowlist,
+    api,
     closing,
     gate,
     gate_api,
+    handlers,
+    keyring,
     metrics,
     passwords,
     people,
     people_api,
+    sources,
     throttle,
 )
 from .times import TimeZoneName
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
+
+TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
@@ -53,6 +63,15 @@ SHOWN_NAME_LENGTH = 64
 SHOWN_NAMES = 20
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What comes of a login: JupyterHub's auth model, or why not; and whether a password must be chosen first."""
+
+    model: dict[str, Any] | None
+    refusal: str
+    must_choose: bool
+
+
 class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # upstream has no types
     """Lets in the hub's users with a shared password, and admins with their own."""
 
@@ -62,8 +81,22 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         help="""
         The password of all users who are not admins, at least 8 characters.
 
-        None by default: nobody enters with a shared password. It never opens the account of an admin, that is of
-        a name in `admin_users` or of a user with the admin flag.
+        None by default: nobody enters with a shared password, until an admin sets one while the hub runs. It never
+        opens the account of an admin, that is of a name in `admin_users` or of a user with the admin flag.
+
+        It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
+        `user_password_file`, or in the environment variable JHAWS_USER_PASSWORD, but in one of them only. What an
+        admin sets while the hub runs goes on after a restart, until this value is another one than before.
+        """,
+    )
+
+    user_password_file = Unicode(
+        config=True,
+        help="""
+        A file that holds what `user_password` may hold, as a Kubernetes Secret is mounted.
+
+        Empty by default: there is none. A line break at its end does not count. It is read when the hub starts, and
+        without it the hub does not start. Example: `/etc/jhaws/user-password`.
         """,
     )
 
@@ -74,7 +107,20 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         The password of all admins, at least 32 characters and different from all others.
 
         None by default: no admin can log in. It opens the accounts in `admin_users` and those that got the admin
-        flag in the admin panel, and no others.
+        flag in the admin panel, and no others; not those of admins who have set a password of their own.
+
+        It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
+        `admin_password_file`, or in the environment variable JHAWS_ADMIN_PASSWORD, but in one of them only.
+        """,
+    )
+
+    admin_password_file = Unicode(
+        config=True,
+        help="""
+        A file that holds what `admin_password` may hold, as a Kubernetes Secret is mounted.
+
+        Empty by default: there is none. A line break at its end does not count. It is read when the hub starts, and
+        without it the hub does not start. Example: `/etc/jhaws/admin-password`.
         """,
     )
 
@@ -84,8 +130,22 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         help="""
         Further passwords for users who are not admins, each with the groups it puts the user into.
 
-        Empty by default. A key is a password of at least 8 characters, its value a list of groups; requires
-        `manage_groups = True`. Example: `{"the-tutors-password": ["tutors"]}`.
+        Empty by default. A key is a password of at least 8 characters, or the hash of one, its value a list of
+        groups; requires `manage_groups = True`. Example: `{"some-tutors-only": ["tutors"]}`.
+        """,
+    )
+
+    personal_password = Enum(
+        [passwords.OFF, passwords.OPTIONAL, passwords.REQUIRED],
+        default_value=passwords.OFF,
+        config=True,
+        help="""
+        Whether users may have a password of their own, set on the page `/hub/jhaws/password`. From its first use on
+        no shared password opens that user's account.
+
+        "off" by default: they have none, and one that was set before does not count. "optional": who wants sets one.
+        "required": who logs in with a shared password has to choose an own one first, of at least 8 characters.
+        Admins may always have their own, of at least 12 characters.
         """,
     )
 
@@ -170,8 +230,10 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
         self._gate = gate.Gate(lambda: self.parent.db, tidy=self._forget_old_logins)
+        self.keyring = keyring.Keyring()
         try:
             super().__init__(**kwargs)
+            self._read_passwords()
             self._check_passwords()
             self._trusted = addresses.read_networks(
                 self.trusted_proxies, option=f"{type(self).__name__}.trusted_proxies"
@@ -215,27 +277,43 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             data.setdefault("username", "")
         login = passwords.make_login(data)
         name = self._make_username(login.username)
-        account = store.read_account(self.parent.db, name or "")
-        is_known = account.exists or name in self.admin_users
         address = self.client_address(handler)
-        key = throttle.name_value(name or login.username, known=is_known, secret=self.parent.cookie_secret)
+        is_known = name in self.admin_users or store.read_account(self.parent.db, name or "").exists
         shown = name if is_known and name else ""
+        async with self._gated(name or login.username, shown, address) as attempt:
+            verdict = await self._judge(login, name, is_form=handlers.is_login_form(handler))
+            attempt.succeeded = verdict.model is not None
+            self._remember(shown, address, verdict.refusal)
+        if verdict.model and verdict.must_choose:
+            await handlers.lead_to_choosing(handler, str(name), verdict.model)
+        return verdict.model
+
+    @asynccontextmanager
+    async def _gated(self, typed: str | None, shown: str, address: str) -> AsyncIterator[gate.Attempt]:
+        """Let an attempt at a password wait for its turn, and say so where it is put off.
+
+        Raises:
+            TooManyLoginsError: Its turn is too far away.
+        """
+        key = throttle.name_value(shown or typed, known=bool(shown), secret=self.parent.cookie_secret)
         try:
             async with self._gate.attempt(key, address) as attempt:
-                model, refusal = await self._judge(login, name)
-                attempt.succeeded = model is not None
-                self._remember(shown, address, refusal)
+                yield attempt
         except gate.TooManyLoginsError:
             metrics.logins.labels(outcome=metrics.THROTTLED).inc()
             self.log.warning("Put off a login of %s from %s.", _show(shown), address)
             raise
-        return model
 
-    async def _judge(self, login: passwords.Login, name: str | None) -> tuple[dict[str, Any] | None, str]:
-        """Check name and password, and return JupyterHub's auth model, or None and why not."""
-        known = self._passwords()
-        match = passwords.match_password(login.password, known=known)
-        # Read now, as the attempt may have waited.
+    async def _judge(self, login: passwords.Login, name: str | None, *, is_form: bool) -> Verdict:
+        """Check name and password.
+
+        Args:
+            login: What was sent.
+            name: The normalised name, None where it cannot be one.
+            is_form: Whether it came from the login form, which can lead to the choice of a password.
+        """
+        match = await self.keyring.match(self.parent.db, name, login.password)
+        # Read now, as hashing takes a while.
         account = store.read_account(self.parent.db, name or "")
         admin = self._is_admin(name, account)
         # None leaves the flag as it is: nobody is demoted who became an admin in the panel a moment ago.
@@ -244,8 +322,13 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if self.manage_groups:
             model["groups"] = passwords.make_groups(match, admin=admin)
         refusal = await self._find_name_refusal(name, model)
-        refusal = refusal or passwords.find_refusal(match, admin=admin, known=known)
-        return (None, refusal) if refusal else (model, "")
+        refusal = refusal or passwords.find_refusal(
+            match, admin=admin, known=self._passwords(), personal=self.personal_password
+        )
+        must_choose = passwords.must_choose(match, admin=admin, personal=self.personal_password)
+        if must_choose and not is_form:
+            refusal = refusal or "a password of its own has to be chosen first, by a login in the browser"
+        return Verdict(None if refusal else model, refusal or "", must_choose)
 
     def _remember(self, name: str, address: str, refusal: str) -> None:
         """Write how a login ended into log, audit log and metrics; the gate commits."""
@@ -265,6 +348,33 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         request = getattr(handler, "request", None)
         forwarded_for = request.headers.get_list("X-Forwarded-For") if request else None
         return addresses.client_address(forwarded_for, addresses.peer_of(request), self._trusted)
+
+    async def opens(self, handler: Any, name: str, password: str) -> bool:
+        """Tell whether a password opens a user's account now; who may enter at all is not asked.
+
+        Raises:
+            TooManyLoginsError: Too many were wrong, here or at the login.
+        """
+        async with self._gated(name, name, self.client_address(handler)) as attempt:
+            match = await self.keyring.match(self.parent.db, name, password)
+            admin = self.is_admin_name(name)
+            known, personal = self._passwords(), self.personal_password
+            attempt.succeeded = passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
+        return attempt.succeeded
+
+    def own_password_min_length(self, name: str | None) -> int | None:
+        """Return how many characters a user's own password must have; None where the user may have none."""
+        if self.is_admin_name(name):
+            return passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
+        return None if self.personal_password == passwords.OFF else passwords.USER_PASSWORD_MIN_LENGTH
+
+    def is_admin_name(self, name: str | None) -> bool:
+        """Tell whether a normalised name is an admin's now."""
+        return self._is_admin(name, store.read_account(self.parent.db, name or ""))
+
+    def user_name(self, typed: str) -> str | None:
+        """Return the normalised name of what was typed; None when it cannot be a user's."""
+        return self._make_username(typed)
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:
         """Tell whether the allow list has a normalised name right now; the users table is asked each time."""
@@ -298,9 +408,12 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             self.check_names()
         except ConfigError as error:
             self._refuse_start(str(error), parent=self.parent)
-        super().check_allow_config()
+        # JupyterHub's own check of SharedPasswordAuthenticator knows nothing of the passwords in the database.
+        super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
             self.log.addFilter(_is_not_upstream_refusal)
+        if str(TEMPLATES) not in self.parent.template_paths:
+            self.parent.template_paths = [*self.parent.template_paths, str(TEMPLATES)]
         if self.parent.reset_db:
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)
@@ -308,6 +421,13 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             self._let_earlier_users_wait()
         self._drop_deleted_names()
         closing.find_closer(self.parent).start()
+        # `jupyterhub token` and the like come here too, but may have been called with another environment.
+        if self.parent.parent is None:
+            now, option = datetime.now(UTC), type(self).__name__
+            for sentence in self.keyring.begin(self.parent.db, self._passwords(), option=option, now=now):
+                self.log.warning(sentence)
+            self._warn_of_missing_passwords()
+            sources.hide_passwords(self.parent.config, type(self).section_names())
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.
@@ -340,8 +460,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[Any]:
-        """Add the REST API of people and of failed logins to JupyterHub's."""
-        return [*super().get_handlers(app), *people_api.HANDLERS, *gate_api.HANDLERS]
+        """Add our pages and our parts of the REST API to the hub's."""
+        return [*super().get_handlers(app), *handlers.HANDLERS, *api.HANDLERS, *people_api.HANDLERS, *gate_api.HANDLERS]
 
     def _passwords(self) -> passwords.Passwords:
         return passwords.Passwords(user=self.user_password, admin=self.admin_password, groups=self.password_groups)
@@ -377,6 +497,26 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if name in self.admin_users:
             return None
         return people.find_refusal(standing, configured=name in self.allowed_users, now=datetime.now(UTC))
+
+    def _read_passwords(self) -> None:
+        """Take the passwords from where the operator put them.
+
+        Raises:
+            ConfigError: One is in two places, or cannot be read.
+        """
+        lengths = {
+            "user_password": passwords.USER_PASSWORD_MIN_LENGTH,
+            "admin_password": passwords.ADMIN_PASSWORD_MIN_LENGTH,
+        }
+        for name, min_length in lengths.items():
+            password = sources.read_password(
+                f"{type(self).__name__}.{name}",
+                value=getattr(self, name),
+                file=getattr(self, f"{name}_file"),
+                variable=f"JHAWS_{name.upper()}",
+                min_length=min_length,
+            )
+            self.set_trait(name, password)
 
     def _check_passwords(self) -> None:
         """Check what the password options must be to each other.
@@ -477,6 +617,31 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 "in; delete those who should not.",
                 waiting,
                 type(self).__name__,
+            )
+
+    def _warn_of_missing_passwords(self) -> None:
+        """Say what JupyterHub's own class says of passwords that are not set, where nothing else opens."""
+        option = type(self).__name__
+        shared = self.keyring.has_shared(self.parent.db)
+        if not shared and not self.admin_password:
+            self.log.error(
+                "Neither %s.admin_password nor %s.user_password is set. Nobody will be able to login!", option, option
+            )
+        elif not shared:
+            self.log.warning("%s.user_password not set. No non-admin users will be able to login.", option)
+        if self.admin_users and not self.admin_password:
+            self.log.warning(
+                "%s.admin_users set, but %s.admin_password is not: only those admins will be able to login who have "
+                "a password of their own, which `jhaws password code` leads to.",
+                option,
+                option,
+            )
+        if self.admin_password and not self.admin_users:
+            self.log.warning(
+                "%s.admin_password set, but %s.admin_users is not: it opens the accounts only that got the admin flag "
+                "in the admin panel.",
+                option,
+                option,
             )
 
     def _refuse_start(self, sentence: str, *, parent: Any) -> None:

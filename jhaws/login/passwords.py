@@ -1,14 +1,14 @@
-"""What opens an account: the shared password, a group's, or the admins' own.
+"""What opens an account: the shared password, a group's, the admins', or the person's own.
 
 Pure functions and the two traits that hold configured passwords. The account of an admin opens with
-`admin_password` and nothing else; all other accounts open with `user_password` or a key of `password_groups`.
-Whatever was typed is compared as bytes with every password there is, so that an answer takes the same time
-for every name, and anything that is not text is just wrong.
+`admin_password` and no shared one; all other accounts open with `user_password` or a key of `password_groups`. A
+password of one's own takes the place of all these for that name. What was typed is compared in `hashing.py`; here is
+decided what it opens.
 
 No message made here holds a password, not even one of the wrong type. `authenticator.py` asks and answers.
 """
 
-import hmac
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,29 @@ from typing import Any
 
 from traitlets import Dict, Unicode
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PasswordError
+from . import hashing
 
 # Characters; both as JupyterHub's SharedPasswordAuthenticator demands.
 USER_PASSWORD_MIN_LENGTH = 8
 ADMIN_PASSWORD_MIN_LENGTH = 32
+# Characters of an admin's own password, which only one person has to remember.
+OWN_ADMIN_PASSWORD_MIN_LENGTH = 12
+
+
+# Different characters; "aaaaaaaa" and "12121212" have less.
+LEAST_DIFFERENT = 3
+# What leads the lists of passwords found in leaks, of 8 characters and more, in the languages of our pages.
+SILLIEST = frozenset(
+    "password password1 password123 passwort passwort1 passwort123 12345678 123456789 1234567890 123123123 87654321 "
+    "987654321 qwertyuiop qwertzuiop qwerty123 1q2w3e4r 1qaz2wsx iloveyou ichliebedich abcd1234 abc12345 abcdefgh "
+    "sonnenschein sunshine football princess trustno1 hallo123 jupyterhub changeme geheim123 00000000".split()
+)
+# Without what is mistaken for something else: 0 O o, 1 I l i.
+READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+
+# What the option `personal_password` may be.
+OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Passwords:
-    """The configured passwords; None means that nobody enters this way."""
+    """The configured passwords, plain or hashed; None means that nobody enters this way."""
 
     user: str | None = field(repr=False)
     admin: str | None = field(repr=False)
@@ -42,11 +60,28 @@ class Passwords:
 
 @dataclass(frozen=True)
 class Match:
-    """Which of the configured passwords was typed; `groups` are those of the group password."""
+    """Which passwords were typed.
+
+    Attributes:
+        user: The shared one of all.
+        admin: The admins'.
+        groups: The groups of the group password.
+        own: The person's own.
+        has_own: The person has an own one, typed or not.
+        is_short: It is too short for an admin's.
+    """
 
     user: bool = False
     admin: bool = False
     groups: tuple[str, ...] | None = None
+    own: bool = False
+    has_own: bool = False
+    is_short: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a shared password was typed, the one of all or of a group."""
+        return self.user or self.groups is not None
 
 
 def make_login(data: object) -> Login:
@@ -63,46 +98,58 @@ def make_login(data: object) -> Login:
     )
 
 
-def match_password(typed: str | None, *, known: Passwords) -> Match:
-    """Compare what was typed with every configured password.
-
-    Args:
-        typed: Of any length and any characters; None when nothing was sent.
-        known: The configured passwords.
-    """
-    attempt = None if typed is None else _to_bytes(typed)
-    groups: tuple[str, ...] | None = None
-    for password, names in known.groups.items():
-        if _is_same(attempt, password) and groups is None:
-            groups = tuple(names)
-    return Match(user=_is_same(attempt, known.user), admin=_is_same(attempt, known.admin), groups=groups)
-
-
-def find_refusal(match: Match, *, admin: bool, known: Passwords) -> str | None:
+def find_refusal(match: Match, *, admin: bool, known: Passwords, personal: str) -> str | None:
     """Say why the password does not open the account, for the log; None when it does.
 
     Args:
         match: What was typed.
         admin: Whether the account is an admin's.
         known: The configured passwords.
+        personal: The option `personal_password`; what users have set counts unless it is "off".
     """
+    if match.has_own and (admin or personal != OFF):
+        return _find_own_refusal(match, admin=admin)
     if admin:
         if match.admin:
             return None
         if known.admin is None:
             return "it is an admin's account and admin_password is not set"
-        if match.user or match.groups is not None:
+        if match.is_shared:
             return "it is an admin's account, which opens with admin_password only"
         return "wrong password"
-    if match.user or match.groups is not None:
+    if match.is_shared:
         return None
     if match.admin:
         return "admin_password opens the accounts of admins only"
     return "wrong password"
 
 
-def make_groups(match: Match, *, admin: bool) -> list[str]:
-    """List the groups that the typed password brings; the shared password and the admins' bring none."""
+def _find_own_refusal(match: Match, *, admin: bool) -> str | None:
+    if match.own and admin and match.is_short:
+        return (
+            f"its own password has less than the {OWN_ADMIN_PASSWORD_MIN_LENGTH} characters of an admin's; another "
+            "admin can give a one-time code for a new one"
+        )
+    if match.own:
+        return None
+    if match.is_shared or match.admin:
+        return "it has a password of its own, and opens with no other"
+    return "wrong password"
+
+
+def must_choose(match: Match, *, admin: bool, personal: str) -> bool:
+    """Tell whether somebody whose password was right has to choose an own one first."""
+    return personal == REQUIRED and not admin and not match.has_own
+
+
+def make_groups(match: Match, *, admin: bool) -> list[str] | None:
+    """List the groups that the typed password brings; the shared password and the admins' bring none.
+
+    Returns:
+        None for a password of one's own, which says nothing about groups: they stay as they are.
+    """
+    if match.own and not match.is_shared:
+        return None
     if admin or match.user or match.groups is None:
         return []
     return list(match.groups)
@@ -120,12 +167,16 @@ def find_password_fault(value: object, *, min_length: int) -> str | None:
             f"must be text of at least {min_length} characters, got {_kind(value)}; "
             "write it in quotes, since YAML turns digits into a number"
         )
+    if hashing.is_hash(value):
+        return hashing.find_hash_fault(value)
     if len(value) < min_length:
         return (
             f"must have at least {min_length} characters, got {len(value)}; "
             f"set a longer one, for example made with `openssl rand -hex {min_length // 2 + 4}`"
         )
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if hashing.to_bytes(value) is None:
+        return f"must have at most {hashing.MAX_PASSWORD_BYTES} bytes in UTF-8, got {len(value)} characters"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         return (
             f"must not hold control characters, got some in {len(value)} characters; "
             "remove them, often it is the line break at the end of a file or Secret"
@@ -133,18 +184,52 @@ def find_password_fault(value: object, *, min_length: int) -> str | None:
     return None
 
 
+def check_new(password: object, *, min_length: int, name: str = "") -> str:
+    """Check a password that somebody wants to set while the hub runs, and return it.
+
+    Length is what makes a password good; the rest keeps out what is tried first.
+
+    Args:
+        password: What was sent.
+        min_length: Characters it must have at least.
+        name: The user whose own it is to be, "" for a shared one.
+
+    Raises:
+        PasswordError: It is no good; the sentence does not have it.
+    """
+    if not isinstance(password, str):
+        raise PasswordError("text", f"The new password must be text of at least {min_length} characters.")
+    if len(password) < min_length:
+        raise PasswordError("short", f"The new password must have at least {min_length} characters.")
+    if hashing.to_bytes(password) is None:
+        raise PasswordError("long", f"The new password must have at most {hashing.MAX_PASSWORD_BYTES} bytes.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
+        raise PasswordError("characters", "The new password must not hold control characters.")
+    plain = password.casefold().strip()
+    if name and plain == name.casefold():
+        raise PasswordError("name_used", "The new password must not be the user name.")
+    if len(set(plain)) < LEAST_DIFFERENT or plain in SILLIEST:
+        raise PasswordError("silly", "The new password is one of those that are tried first; choose another one.")
+    return password
+
+
+def make_password() -> str:
+    """Make a shared password at random that can be read out to a class: 59 bits, three groups of four characters."""
+    return "-".join("".join(secrets.choice(READABLE) for _ in range(4)) for _ in range(3))
+
+
 def find_clash(known: Passwords) -> tuple[str, str] | None:
-    """Find two options that hold the same password.
+    """Find two options that hold the same password; slow where one of them is a hash.
 
     Returns:
-        The names of the two options, or None when all passwords differ.
+        The names of the two options, or None when all passwords differ, as far as can be told: of two hashes with
+        different salts it cannot.
     """
-    if known.user is not None and known.user == known.admin:
+    if _is_same(known.user, known.admin):
         return "user_password", "admin_password"
-    if known.user in known.groups:
-        return "password_groups", "user_password"
-    if known.admin in known.groups:
-        return "password_groups", "admin_password"
+    for option, password in (("user_password", known.user), ("admin_password", known.admin)):
+        if any(_is_same(password, group) for group in known.groups):
+            return "password_groups", option
     return None
 
 
@@ -198,16 +283,15 @@ class PasswordGroups(Dict):
         return {password: list(groups) for password, groups in value.items()}
 
 
-def _is_same(attempt: bytes | None, password: str | None) -> bool:
-    """Compare in a time that depends on the configured password only: it is the second argument."""
-    if attempt is None or password is None:
-        return False
-    return hmac.compare_digest(attempt, _to_bytes(password))
+def _is_same(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and (is_same(one, other) or is_same(other, one))
 
 
-def _to_bytes(text: str) -> bytes:
-    # JSON can carry half of a surrogate pair, which strict UTF-8 refuses with an error.
-    return text.encode("utf-8", "surrogatepass")
+def is_same(value: str, stored: str) -> bool:
+    """Tell whether a configured password, plain or hashed, is what `stored` is; slow for a plain one and a hash."""
+    if hashing.is_hash(stored) and not hashing.is_hash(value):
+        return hashing.is_right(value, stored)
+    return value == stored
 
 
 def _kind(value: object) -> str:

@@ -17,6 +17,22 @@ from .accounts import (
     read_user_names,
 )
 from .audit import add_audit, prune_audit, read_audit
+from .passwords import (
+    Fingerprint,
+    Groups,
+    Own,
+    Version,
+    add_version,
+    end_logins,
+    end_versions,
+    read_fingerprints,
+    read_own,
+    read_versions,
+    replace_fingerprints,
+    set_code,
+    set_own_password,
+    use_code,
+)
 from .people import (
     ListedPerson,
     PeoplePage,
@@ -43,17 +59,21 @@ from .people_writing import (
 from .roster_imports import PastImport, add_import, mark_undone, read_import
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
-from .tables import AuditEntry, Base, ConfiguredUser, PastStart, Person
+from .tables import NAME_LENGTH, AuditEntry, Base, ConfiguredUser, PastStart, Person
 from .tallies import Kind, Tally, delete_tallies, list_tallies, read_tally, write_tallies
 
 __all__ = [
+    "NAME_LENGTH",
     "Account",
     "AuditEntry",
     "Base",
     "ConfiguredUser",
+    "Fingerprint",
+    "Groups",
     "Kind",
     "ListedPerson",
     "NewPerson",
+    "Own",
     "PastImport",
     "PastStart",
     "PeoplePage",
@@ -63,11 +83,13 @@ __all__ = [
     "StartKind",
     "State",
     "Tally",
+    "Version",
     "add_audit",
     "add_configured_name",
     "add_import",
     "add_people",
     "add_start",
+    "add_version",
     "add_waiting",
     "count_waiting",
     "delete_configured_names",
@@ -75,7 +97,9 @@ __all__ = [
     "delete_person",
     "delete_tallies",
     "drop_tables",
+    "end_logins",
     "end_sessions",
+    "end_versions",
     "ensure_database_id",
     "ensure_login",
     "let_everybody_in",
@@ -88,14 +112,21 @@ __all__ = [
     "read_audit",
     "read_configured_names",
     "read_due",
+    "read_fingerprints",
     "read_import",
     "read_named_people",
     "read_next_people",
+    "read_own",
     "read_people",
     "read_standing",
     "read_start_seconds",
     "read_tally",
     "read_user_names",
+    "read_versions",
+    "replace_fingerprints",
+    "set_code",
+    "set_own_password",
     "update_people",
+    "use_code",
     "write_tallies",
 ]

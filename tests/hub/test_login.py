@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.hubclient import read_json
+from tests.hubclient import eventually, read_json
 
-from .hubs import RunningHub, running_hub
+from .hubs import RunningHub, descendants, running_hub
 
 USER = "shared-password"
 ADMIN = "the-admins-own-password-of-40-characters"
@@ -211,6 +212,12 @@ async def test_unknown_names_and_wrong_passwords_look_the_same(tmp_path: Path) -
         ("c.JhawsAuthenticator.user_password = 48151623", "user_password"),
         ('c.JhawsAuthenticator.admin_password = "s3cret"', "at least 32 characters, got 6"),
         (f"c.JhawsAuthenticator.user_password = {ADMIN!r}", "must not hold the same password"),
+        ('c.JhawsAuthenticator.user_password = "$argon2id$s3cret"', "whole argon2id hash"),
+        ('c.JhawsAuthenticator.user_password_file = "/nowhere"', "are both set"),
+        (
+            ("c.JhawsAuthenticator.update(admin_password='', admin_password_file='/no')", "cannot be read"),
+            "cannot be read",
+        ),
         ('c.JhawsAuthenticator.allowed_users = {"a/b"}', "must not contain a slash"),
     ],
 )
@@ -229,6 +236,58 @@ async def test_bad_options_end_the_hub_with_a_sentence(tmp_path: Path, config: s
     assert "JhawsAuthenticator." in lines[0]
     for absent in ("Traceback", "s3cret", "48151623", ADMIN):
         assert absent not in hub.log()
+
+
+async def test_passwords_from_a_file_and_the_environment_are_shown_nowhere(tmp_path: Path) -> None:
+    """They open; neither log, database, nor what Linux shows of hub, proxy and a user's server has any of them."""
+    (tmp_path / "user-password").write_text(f"{USER}-in-a-file\n")
+    config = f"""
+c.JhawsAuthenticator.admin_users = {{"root"}}
+c.JhawsAuthenticator.allowed_users = {{"ann"}}
+c.JhawsAuthenticator.user_password_file = "{tmp_path}/user-password"
+c.JupyterHub.log_level = "DEBUG"
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
+c.Spawner.cmd = ["sleep", "90"]
+"""
+    async with running_hub(tmp_path, config, environment={"JHAWS_ADMIN_PASSWORD": ADMIN}) as hub:
+        assert await may_enter(hub, "ann", f"{USER}-in-a-file")
+        root = await hub.login("root", ADMIN)
+        assert root.ok
+        assert (await root.api("POST", "users/root/server"))[0] == 202
+        shown = await eventually(lambda: shown_by_processes(hub, program="sleep"), what="the user's server")
+        assert len(shown) >= 3
+        assert not any(ADMIN.encode() in each for each in shown)
+        kept = b"".join(path.read_bytes() for path in tmp_path.glob("jupyterhub.sqlite*"))
+        for secret in (ADMIN, f"{USER}-in-a-file"):
+            assert secret not in hub.log()
+            assert secret.encode() not in kept
+
+
+def shown_by_processes(hub: RunningHub, *, program: str) -> list[bytes]:
+    """Return what Linux shows of the hub and its descendants, [] where none of them is `program`."""
+    assert hub.process
+    folders = [Path(f"/proc/{pid}") for pid in (hub.process.pid, *(pid for pid, _ in descendants(hub.process.pid)))]
+    shown = [folder.joinpath("cmdline").read_bytes() + folder.joinpath("environ").read_bytes() for folder in folders]
+    return shown if any(each.startswith(program.encode()) for each in shown) else []
+
+
+async def test_the_shown_configuration_has_no_password(tmp_path: Path) -> None:
+    """`jupyterhub --JupyterHub.show_config=True` says that they are set, also as JSON and under a parent's name."""
+    hub = RunningHub(tmp_path, 1, 2, 3)
+    groups = (
+        'c.Authenticator.manage_groups = True\nc.SharedPasswordAuthenticator.password_groups = {"s3cret-": ["a"]}\n'
+    )
+    hub.write_config(CONFIG + groups.replace("s3cret-", "s3cret-of-a-group"))
+    for option in ("show_config", "show_config_json"):
+        command = ("-m", "jupyterhub", "-f", "jupyterhub_config.py", f"--JupyterHub.{option}=True")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output = (await process.communicate())[0].decode()
+        assert process.returncode == 0, output
+        assert "user_password" in output
+        for secret in (USER, ADMIN, "s3cret-of-a-group"):
+            assert secret not in output
 
 
 async def test_nobody_enters_without_passwords(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.postgres import Postgres, running_postgres
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster
 from .hubs import RunningHub, program_path
+from .test_passwords import browser, run_cli, send
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -90,6 +91,25 @@ async def test_a_start_is_remembered(place: Place, postgres: Postgres, database:
         lambda: len(postgres.run("SELECT * FROM jhaws_start", database=database)) == before + 1, what="the start"
     )
     await place.stop_server("ann")
+
+
+async def test_own_passwords_and_codes_are_in_postgresql(place: Place, postgres: Postgres, database: str) -> None:
+    """A code that the pod's command writes beside the running hub works at once, and once; the tables have hashes."""
+    code, output = await run_cli(place.hub, "password", "code", "-f", "jupyterhub_config.py", "root")
+    assert code == 0, output
+    given = output.split("\n")[1]
+    own = "kirschbaum im mai"
+    assert (await send(browser(place.hub), "reset", name="root", code=given, new=own))[0] == 200
+    assert (await send(browser(place.hub), "reset", name="root", code=given, new=own + "!"))[0] == 403
+    assert (await place.hub.login("root", own)).ok
+    assert (await place.hub.api("POST", "jhaws/password", {"password": "a-new-shared-one"}))[0] == 201
+    assert (await place.hub.login("ann", "a-new-shared-one")).ok
+    assert not (await place.hub.login("ann", USER_PASSWORD)).ok
+    (row,) = postgres.run("SELECT password_hash, code_hash FROM jhaws_person", database=database)
+    assert (row[0][:10], row[1]) == ("$argon2id$", None)
+    rows = postgres.run("SELECT made_by, ends_at IS NULL FROM jhaws_shared_password ORDER BY number", database=database)
+    assert rows == [("", False), ("test-admin", True)]
+    assert (await place.hub.api("POST", "jhaws/password", {"password": USER_PASSWORD}))[0] == 201
 
 
 async def test_the_hub_comes_back_with_its_database(place: Place, postgres: Postgres) -> None:

@@ -28,6 +28,7 @@ print(*sys.modules, sep="\\n")
         (["values", "check", "--help"], {"jhaws.local", "jhaws.upgrade"}),
         (["upgrade-check", "--help"], {"jhaws.local"}),
         (["people", "--help"], {"jupyterhub", "kubespawner", "kubernetes_asyncio", "jhaws.local", "jhaws.upgrade"}),
+        (["password", "--help"], {"jupyterhub", "kubespawner", "sqlalchemy", "jhaws.local"}),
     ],
 )
 def test_a_command_imports_what_it_needs(arguments: list[str], spared: set[str]) -> None:
@@ -37,7 +38,7 @@ def test_a_command_imports_what_it_needs(arguments: list[str], spared: set[str])
     assert spared & set(ended.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("command", ["values", "upgrade-check", "people"])
+@pytest.mark.parametrize("command", ["values", "upgrade-check", "people", "password"])
 def test_the_help_is_the_same_whatever_is_called(command: str) -> None:
     """A command whose module is not imported is listed with the sentence that its module has."""
     assert make_parser().format_help() == make_parser(command).format_help()

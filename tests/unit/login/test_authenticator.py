@@ -1,5 +1,6 @@
 """JhawsAuthenticator inside a real JupyterHub application object with a real database, without its web server."""
 
+import asyncio
 import itertools
 import logging
 import time
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 from jupyterhub import orm
-from jupyterhub.app import JupyterHub
+from jupyterhub.app import JupyterHub, NewToken
 from tornado import web
 from traitlets.config import Config
 
 from jhaws import store
-from jhaws.errors import ConfigError
+from jhaws.errors import ConfigError, PasswordError
 from jhaws.login.authenticator import JhawsAuthenticator
+from jhaws.login.hashing import make_hash
 
 USER = "shared-password"
 ADMIN = "the-admins-own-password-of-40-characters"
@@ -548,3 +550,264 @@ def test_every_option_of_ours_has_help() -> None:
     """The reference of options is made from these texts."""
     for name, trait in JhawsAuthenticator.class_own_traits(config=True).items():
         assert len(trait.help.split()) > 10, name
+
+
+NEW = "kirschbaum im mai"
+
+
+async def change(app: JupyterHub, password: str, **options: Any) -> store.Version:
+    """Set a shared password as an admin does."""
+    options = {"groups": None, "made_by": "root", **options}
+    return await app.authenticator.keyring.change_shared(app.db, password, **options)
+
+
+async def test_a_shared_password_is_changed_while_the_hub_runs(start: Start) -> None:
+    """The new one opens at once and after a restart, the old one no longer; admins' accounts open with neither."""
+    app = await start(allowed_users={"ann"})
+    await change(app, NEW)
+    for hub in (app, await start(allowed_users={"ann"})):
+        assert [await may_enter(hub, "ann", password) for password in (USER, NEW)] == [False, True]
+        assert [await may_enter(hub, "root", password) for password in (USER, NEW, ADMIN)] == [False, False, True]
+
+
+async def test_the_old_one_may_go_on_for_a_while(start: Start) -> None:
+    """Until its end both open; a further change ends both earlier ones where it says so."""
+    app = await start(allowed_users={"ann"})
+    await change(app, NEW, old_ends_at=datetime.now(UTC) + timedelta(seconds=3))
+    assert [await may_enter(app, "ann", password) for password in (USER, NEW)] == [True, True]
+    await asyncio.sleep(3)
+    assert [await may_enter(app, "ann", password) for password in (USER, NEW)] == [False, True]
+    await change(app, NEW + "!", old_ends_at=datetime.now(UTC) + timedelta(days=1))
+    await change(app, NEW + "?")
+    assert [await may_enter(app, "ann", NEW + each) for each in ("", "!", "?")] == [False, False, True]
+
+
+async def test_the_configuration_wins_when_it_has_changed(start: Start, hub_log: Log) -> None:
+    """An unchanged value does not bring back what an admin replaced; another one does, and the log says which holds."""
+    app = await start(allowed_users={"ann"})
+    await change(app, NEW)
+    for _ in range(2):
+        hub_log.clear()
+        app = await start(allowed_users={"ann"})
+        assert "the password that root set on" in hub_log.text
+        assert "goes on instead" in hub_log.text
+    hub_log.clear()
+    app = await start(allowed_users={"ann"}, user_password="from-the-new-values")
+    assert "user_password was changed in the configuration" in hub_log.text
+    accepted = [await may_enter(app, "ann", password) for password in (USER, NEW, "from-the-new-values")]
+    assert accepted == [False, False, True]
+    app = await start(allowed_users={"ann"}, user_password=None)
+    assert not await may_enter(app, "ann", "from-the-new-values")
+    for secret in (USER, NEW, "from-the-new-values"):
+        assert secret not in hub_log.text
+
+
+async def test_a_password_that_was_taken_out_leaves_an_admins(start: Start, hub_log: Log) -> None:
+    """Without user_password what an admin has set goes on, and the log does not say that nobody can log in."""
+    app = await start(allowed_users={"ann"})
+    await change(app, NEW)
+    hub_log.clear()
+    app = await start(allowed_users={"ann"}, user_password=None)
+    assert [await may_enter(app, "ann", password) for password in (USER, NEW)] == [False, True]
+    assert "user_password not set" not in hub_log.text
+
+
+async def test_a_groups_password_is_changed_alone(start: Start) -> None:
+    """The other passwords go on, and the new one brings the same groups."""
+    options = {"allow_all": True, "manage_groups": True, "password_groups": {TUTORS: ["tutors", "staff"]}}
+    app = await start(**options)
+    await change(app, NEW, groups=("staff", "tutors"))
+    assert [await may_enter(app, "ann", password) for password in (USER, TUTORS, NEW)] == [True, False, True]
+    assert sorted((await log_in(app, "ann", NEW) or {})["groups"]) == ["staff", "tutors"]
+    app = await start(**options)
+    assert [await may_enter(app, "ann", password) for password in (USER, TUTORS, NEW)] == [True, False, True]
+
+
+@pytest.mark.parametrize("password", [USER, ADMIN, TUTORS])
+async def test_a_password_in_use_is_not_set_again(start: Start, password: str) -> None:
+    """Neither the current one nor the admins' becomes a shared one, whatever groups it is for."""
+    app = await start(manage_groups=True, password_groups={TUTORS: ["tutors"]})
+    for groups in (None, ("tutors",), ("others",)):
+        with pytest.raises(PasswordError, match="in use already"):
+            await change(app, password, groups=groups)
+
+
+async def test_hashes_in_the_configuration(start: Start) -> None:
+    """All three options may hold hashes, and nothing then has the plain text."""
+    app = await start(
+        allowed_users={"ann"},
+        manage_groups=True,
+        user_password=make_hash(USER),
+        admin_password=make_hash(ADMIN),
+        password_groups={make_hash(TUTORS): ["tutors"]},
+    )
+    for _ in range(2):
+        assert [await may_enter(app, "ann", each) for each in (USER, TUTORS, ADMIN)] == [True, True, False]
+        assert [await may_enter(app, "root", each) for each in (USER, TUTORS, ADMIN)] == [False, False, True]
+    assert (await log_in(app, "ann", TUTORS) or {})["groups"] == ["tutors"]
+    # The hash itself opens nothing.
+    assert not await may_enter(app, "ann", app.authenticator.user_password)
+
+
+async def test_passwords_from_files_and_the_environment(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They open as if they stood in the options."""
+    (tmp_path / "password").write_text(f"{USER}\n")
+    monkeypatch.setenv("JHAWS_ADMIN_PASSWORD", ADMIN)
+    app = await start(
+        allowed_users={"ann"},
+        user_password=None,
+        user_password_file=str(tmp_path / "password"),
+        admin_password=None,
+    )
+    assert await may_enter(app, "ann", USER)
+    assert await may_enter(app, "root", ADMIN)
+
+
+async def test_no_table_holds_a_plain_password(start: Start, tmp_path: Path) -> None:
+    """The database's file has none of them, whether configured, set since, or typed wrongly."""
+    app = await start(allowed_users={"ann"}, manage_groups=True, password_groups={TUTORS: ["tutors"]})
+    await change(app, NEW, old_ends_at=datetime.now(UTC) + timedelta(days=1))
+    await may_enter(app, "ann", "typed-wrong-password")
+    app.db.commit()
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("hub.sqlite*"))
+    assert b"$argon2id$" in content
+    for secret in (USER, ADMIN, TUTORS, NEW, "typed-wrong-password"):
+        assert secret.encode() not in content
+
+
+async def test_another_process_of_the_hub_changes_no_password(start: Start, tmp_path: Path) -> None:
+    """`jupyterhub token`, perhaps called without the hub's environment, does not take its missing password for gone."""
+    app = await start(allowed_users={"ann"})
+    config = Config({"JhawsAuthenticator": {"admin_users": {"root"}}})
+    config.JupyterHub = Config({"authenticator_class": JhawsAuthenticator})
+    other = JupyterHub(config=config, parent=NewToken())
+    other.db = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
+    await other.init_role_creation()
+    await other.init_users()
+    other.db.close()
+    other.db.get_bind().dispose()
+    assert await may_enter(app, "ann")
+    assert await may_enter(await start(allowed_users={"ann"}), "ann")
+
+
+CHOSEN = "apfelbaum im juni"
+
+
+async def reset(app: JupyterHub, name: str, code: str, new: str = CHOSEN) -> None:
+    """Set an own password by a one-time code, as the page does."""
+    await app.authenticator.keyring.reset_own(app.db, name, code=code, new=new, min_length=8)
+    app.db.commit()
+
+
+def own_hash(app: JupyterHub, name: str) -> str | None:
+    """The hash of a user's own password."""
+    own = store.read_own(app.db, name)
+    return own and own.password_hash
+
+
+async def test_a_code_ends_after_its_time(start: Start) -> None:
+    """A minute too late it is as wrong as any other."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    code, ends_at = app.authenticator.keyring.give_code(app.db, "ann", actor="root", lasts=timedelta(minutes=-1))
+    assert ends_at < datetime.now(UTC)
+    with pytest.raises(PasswordError, match="too old"):
+        await reset(app, "ann", code)
+    assert own_hash(app, "ann") is None
+
+
+async def test_a_code_is_for_the_person_not_for_the_name_or_the_number(start: Start) -> None:
+    """Who gets a deleted user's name or number inherits neither the password nor the code."""
+    app = await start(personal_password="optional")
+    add(app, "ann")
+    keyring = app.authenticator.keyring
+    await reset(app, "ann", keyring.give_code(app.db, "ann", actor="root")[0])
+    code, _ = keyring.give_code(app.db, "ann", actor="root")
+    assert await may_enter(app, "ann", CHOSEN)
+    rename(app, "ann", "anna")
+    assert [await may_enter(app, "anna", each) for each in (USER, CHOSEN)] == [False, True]
+    delete(app, "anna")
+    for name in ("anna", "ann"):
+        assert add(app, name).id
+        assert [await may_enter(app, name, each) for each in (USER, CHOSEN)] == [True, False]
+        with pytest.raises(PasswordError):
+            await reset(app, name, code)
+        delete(app, name)
+
+
+async def test_turning_the_option_off_lets_the_shared_password_in_again(start: Start) -> None:
+    """Users' own passwords do not count then, but are not forgotten; admins' own go on."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    for name in ("ann", "root"):
+        await reset(app, name, app.authenticator.keyring.give_code(app.db, name, actor="root")[0])
+    for option, opens in (("off", [True, False]), ("required", [False, True])):
+        app = await start(allowed_users={"ann"}, personal_password=option)
+        assert [await may_enter(app, "ann", each) for each in (USER, CHOSEN)] == opens
+        assert [await may_enter(app, "root", each) for each in (ADMIN, CHOSEN)] == [False, True]
+
+
+async def test_a_users_short_password_opens_no_admins_account(start: Start, hub_log: Log) -> None:
+    """Who becomes an admin needs a longer one; the log says what to do."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0], "kurz-8-z")
+    assert await may_enter(app, "ann", "kurz-8-z")
+    orm.User.find(app.db, "ann").admin = True
+    app.db.commit()
+    assert [await may_enter(app, "ann", each) for each in (USER, ADMIN, "kurz-8-z")] == [False, False, False]
+    assert "less than the 12 characters of an admin's" in hub_log.text
+
+
+async def test_a_login_that_waits_does_not_open_with_what_was_replaced(start: Start) -> None:
+    """While a login is being hashed its password may end, and the user may set another one."""
+    app = await start(allowed_users={"ann"}, personal_password="optional")
+    keyring = app.authenticator.keyring
+    find_right = keyring._checker.find_right
+    code, _ = keyring.give_code(app.db, "ann", actor="root")
+
+    async def slowly(typed: str, **options: Any) -> frozenset[str]:
+        keyring._checker.find_right = find_right
+        right = await find_right(typed, **options)
+        await reset(app, "ann", code)
+        return right
+
+    keyring._checker.find_right = slowly
+    assert not await may_enter(app, "ann", USER)
+    assert await may_enter(app, "ann", CHOSEN)
+
+
+async def test_own_passwords_leave_groups_alone(start: Start) -> None:
+    """With manage_groups the groups of the last group password stay."""
+    app = await start(
+        allow_all=True, manage_groups=True, password_groups={TUTORS: ["tutors"]}, personal_password="optional"
+    )
+    add(app, "ann")
+    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0])
+    assert (await log_in(app, "ann", CHOSEN) or {})["groups"] is None
+
+
+async def test_without_a_form_a_required_password_keeps_out(start: Start, hub_log: Log) -> None:
+    """A login that no form can follow is refused, and nobody gets a row in the users table by it."""
+    app = await start(allow_all=True, personal_password="required")
+    assert not await may_enter(app, "new-name")
+    assert "a password of its own has to be chosen first" in hub_log.text
+    assert store.read_user_names(app.db) == {"root"}
+
+
+async def test_many_logins_at_once_take_turns(start: Start) -> None:
+    """Of 30 at the same moment a few at a time are looked at, in their order, and all are answered."""
+    app = await start(allowed_users={"ann"})
+    checker = app.authenticator.keyring._checker
+    find_right, now, most = checker.find_right, list[str](), list[int]()
+
+    async def counted(typed: str, **options: Any) -> frozenset[str]:
+        now.append(typed)
+        most.append(len(now))
+        found = await find_right(typed, **options)
+        now.remove(typed)
+        return found
+
+    checker.find_right = counted
+    answers = await asyncio.gather(*(may_enter(app, "ann", USER if n % 2 else f"wrong-{n}") for n in range(30)))
+    assert answers == [bool(n % 2) for n in range(30)]
+    assert max(most) == 4

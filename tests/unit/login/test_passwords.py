@@ -5,49 +5,15 @@ import dataclasses
 import pytest
 from traitlets.config import Config, Configurable
 
-from jhaws.errors import ConfigError
+from jhaws.errors import ConfigError, PasswordError
 from jhaws.login import passwords
-from jhaws.login.passwords import Login, Match, Passwords
+from jhaws.login.hashing import make_hash
+from jhaws.login.passwords import OFF, OPTIONAL, REQUIRED, Login, Match, Passwords
 
 USER = "shared-password"
 ADMIN = "the-admins-own-password-of-40-characters"
 TUTORS = "tutors-password"
 KNOWN = Passwords(user=USER, admin=ADMIN, groups={TUTORS: ["tutors", "staff"]})
-
-
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        (USER, Match(user=True)),
-        (ADMIN, Match(admin=True)),
-        (TUTORS, Match(groups=("tutors", "staff"))),
-        (USER + " ", Match()),
-        (USER.upper(), Match()),
-        ("", Match()),
-        (None, Match()),
-        ("pässwörd-ß-漢字", Match()),
-        ("\0" * 12, Match()),
-        (USER + "\0", Match()),
-        ("\ud800 half a pair", Match()),
-        ("x" * 10_000_000, Match()),
-    ],
-)
-def test_only_the_exact_password_matches(typed: str | None, expected: Match) -> None:
-    """Whatever is typed is compared without an error, and only an exact copy matches."""
-    assert passwords.match_password(typed, known=KNOWN) == expected
-
-
-@pytest.mark.parametrize("typed", [None, "", "None", USER])
-def test_a_password_that_is_not_set_opens_nothing(typed: str | None) -> None:
-    """With nothing configured no text is right, the empty one included."""
-    assert passwords.match_password(typed, known=Passwords(user=None, admin=None)) == Match()
-
-
-def test_non_ascii_passwords_work() -> None:
-    """A configured password with umlauts is right when typed and wrong when not."""
-    known = Passwords(user="Größenwahn-漢", admin=None)
-    assert passwords.match_password("Größenwahn-漢", known=known).user
-    assert not passwords.match_password("Grossenwahn-漢", known=known).user
 
 
 @pytest.mark.parametrize(
@@ -85,15 +51,56 @@ def test_whatever_was_sent_is_read(data: object, expected: Login) -> None:
         (Match(admin=True), True, True),
     ],
 )
-def test_which_password_opens_which_account(match: Match, admin: bool, opens: bool) -> None:
+@pytest.mark.parametrize("personal", [OFF, OPTIONAL, REQUIRED])
+def test_which_password_opens_which_account(match: Match, admin: bool, opens: bool, personal: str) -> None:
     """Admins' accounts open with the admins' password only, all others with a shared one only."""
-    assert (passwords.find_refusal(match, admin=admin, known=KNOWN) is None) is opens
+    assert (passwords.find_refusal(match, admin=admin, known=KNOWN, personal=personal) is None) is opens
+
+
+EVERY = Match(user=True, admin=True, groups=("tutors",), has_own=True)
+
+
+@pytest.mark.parametrize(
+    ("match", "admin", "personal", "opens"),
+    [
+        (EVERY, False, OFF, True),
+        (EVERY, False, OPTIONAL, False),
+        (EVERY, False, REQUIRED, False),
+        (EVERY, True, OFF, False),
+        (Match(own=True, has_own=True), False, OFF, False),
+        (Match(own=True, has_own=True), False, OPTIONAL, True),
+        (Match(own=True, has_own=True, is_short=True), False, REQUIRED, True),
+        (Match(own=True, has_own=True), True, OFF, True),
+        (Match(own=True, has_own=True, is_short=True), True, OPTIONAL, False),
+        (Match(has_own=True), False, OPTIONAL, False),
+    ],
+)
+def test_an_own_password_takes_the_place_of_all_others(match: Match, admin: bool, personal: str, opens: bool) -> None:
+    """For admins always, for users unless the option is off; a user's short one does not open an admin's account."""
+    assert (passwords.find_refusal(match, admin=admin, known=KNOWN, personal=personal) is None) is opens
+
+
+@pytest.mark.parametrize(
+    ("personal", "admin", "has_own", "must"),
+    [
+        (REQUIRED, False, False, True),
+        (REQUIRED, False, True, False),
+        (REQUIRED, True, False, False),
+        (OPTIONAL, False, False, False),
+        (OFF, False, False, False),
+    ],
+)
+def test_who_must_choose_an_own_password(personal: str, admin: bool, has_own: bool, must: bool) -> None:
+    """Only users who have none, where the option requires it."""
+    assert passwords.must_choose(Match(user=True, has_own=has_own), admin=admin, personal=personal) is must
 
 
 def test_a_missing_admin_password_is_the_reason() -> None:
     """The log says that admin_password is not set when an admin could not be let in at all."""
     known = dataclasses.replace(KNOWN, admin=None)
-    assert "admin_password is not set" in str(passwords.find_refusal(Match(user=True), admin=True, known=known))
+    assert "admin_password is not set" in str(
+        passwords.find_refusal(Match(user=True), admin=True, known=known, personal=OFF)
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,10 +110,12 @@ def test_a_missing_admin_password_is_the_reason() -> None:
         (Match(user=True, groups=("tutors",)), False, []),
         (Match(user=True), False, []),
         (Match(admin=True, groups=("tutors",)), True, []),
+        (Match(own=True, has_own=True), False, None),
+        (Match(own=True, has_own=True), True, None),
     ],
 )
-def test_groups_come_from_a_group_password_only(match: Match, admin: bool, groups: list[str]) -> None:
-    """As in JupyterHub's own class: the shared password and the admins' bring no groups."""
+def test_groups_come_from_a_group_password_only(match: Match, admin: bool, groups: list[str] | None) -> None:
+    """As in JupyterHub's own class the shared password and the admins' bring none; an own one leaves them alone."""
     assert passwords.make_groups(match, admin=admin) == groups
 
 
@@ -134,6 +143,10 @@ def test_none_and_empty_mean_not_set(value: str | None) -> None:
         ("s3cret", "got 6"),
         ("s3cret-with-newline\n", "control characters"),
         ("s3cret\0with-nul", "control characters"),
+        ("s3cret-half-a-pair-\ud800", "control characters"),
+        ("s3cret" * 200, "at most 1024 bytes"),
+        ("$argon2id$s3cret", "whole argon2id hash"),
+        (make_hash("s3cret").replace("t=2", "t=1"), "a weaker one"),
     ],
 )
 def test_a_bad_password_is_refused_without_showing_it(value: object, said: str) -> None:
@@ -180,6 +193,9 @@ def test_bad_group_passwords_are_refused_without_showing_them(value: object, sai
         (Passwords(user=ADMIN, admin=ADMIN), ("user_password", "admin_password")),
         (Passwords(user=USER, admin=None, groups={USER: []}), ("password_groups", "user_password")),
         (Passwords(user=USER, admin=ADMIN, groups={ADMIN: []}), ("password_groups", "admin_password")),
+        (Passwords(user=make_hash(ADMIN), admin=ADMIN), ("user_password", "admin_password")),
+        (Passwords(user=ADMIN, admin=make_hash(ADMIN)), ("user_password", "admin_password")),
+        (Passwords(user=make_hash(USER), admin=make_hash(ADMIN), groups={TUTORS: []}), None),
     ],
 )
 def test_equal_passwords_are_found(known: Passwords, clash: tuple[str, str] | None) -> None:
@@ -191,3 +207,49 @@ def test_no_record_shows_a_password() -> None:
     """The repr of what carries passwords through the code has none of them."""
     shown = repr(KNOWN) + repr(Login("ann", USER))
     assert not any(secret in shown for secret in (USER, ADMIN, TUTORS))
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("Kirschbaum im Mai", ""),
+        ("漢字かな交じり文", ""),
+        ("with NBSP\u00a0inside", ""),
+        (None, "text"),
+        (12345678, "text"),
+        (["password-of-mine"], "text"),
+        ("", "short"),
+        ("1234567", "short"),
+        ("x" * 1025, "long"),
+        ("ü" * 600, "long"),
+        ("nul\0inside-it", "characters"),
+        ("line\nbreak-in-it", "characters"),
+        ("half a pair \ud800", "characters"),
+        ("Ann-Marie", "name_used"),
+        (" ANN-MARIE ", "name_used"),
+        ("aaaaaaaaaaaa", "silly"),
+        ("1212121212", "silly"),
+        ("        ", "silly"),
+        ("Passwort123", "silly"),
+    ],
+)
+def test_a_new_password_is_checked(password: object, reason: str) -> None:
+    """Long enough, no control characters, not the name, not the first one anybody tries; and never in the answer."""
+    if not reason:
+        assert passwords.check_new(password, min_length=8, name="ann-marie") == password
+        return
+    with pytest.raises(PasswordError) as caught:
+        passwords.check_new(password, min_length=8, name="ann-marie")
+    assert caught.value.reason == reason
+    assert not password or str(password) not in str(caught.value)
+
+
+def test_a_made_password_is_good_and_another_each_time() -> None:
+    """It passes the check of a new one, and can be read out: no 0 or O, no 1, I or l."""
+    made = {passwords.make_password() for _ in range(100)}
+
+    assert len(made) == 100
+    for each in made:
+        assert passwords.check_new(each, min_length=8) == each
+        assert len(each) == 14
+        assert not set(each) & set("0Oo1Iil")

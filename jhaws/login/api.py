@@ -1,0 +1,149 @@
+"""The REST API of passwords: a new shared one, and a one-time code for somebody who has forgotten theirs.
+
+For who has the scope `admin:users` for all users. A code for an admin's account is given to admins only, since a
+service that may add users must not become an admin that way.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import Scope
+from jupyterhub.utils import url_path_join
+from tornado import web
+
+from .. import store
+from ..errors import PasswordError
+from . import codes, passwords
+
+SCOPE = "admin:users"
+FIELDS = {"password", "generate", "groups", "old_ends_at"}
+
+
+class PasswordAPI(APIHandler):  # type: ignore[misc]  # upstream has no types
+    """What both have in common."""
+
+    def check_scope(self) -> None:
+        """Refuse who may not change all users.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if self.parsed_scopes.get(SCOPE) != Scope.ALL:
+            raise web.HTTPError(403, f"This needs the scope {SCOPE} for all users.")
+
+    @property
+    def requester(self) -> str:
+        """The name of the user or the service that asks."""
+        return str(self.current_user.name)
+
+
+class SharedPasswordAPI(PasswordAPI):
+    """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
+
+    async def post(self) -> None:
+        """Set it, and answer with it only where it was made here."""
+        self.check_scope()
+        body = self.get_json_body()
+        try:
+            change = read_change(body, now=datetime.now(UTC))
+        except PasswordError as error:
+            raise web.HTTPError(400, str(error)) from None
+        if change["groups"] is not None and not self.authenticator.manage_groups:
+            name = type(self.authenticator).__name__
+            raise web.HTTPError(400, f"A password for groups needs {name}.manage_groups = True, got False.")
+        keyring = self.authenticator.keyring
+        try:
+            version = await keyring.change_shared(self.db, made_by=self.requester, **change)
+        except PasswordError as error:
+            raise web.HTTPError(409, str(error)) from None
+        self.log.info("%s has set a new shared password.", self.requester)
+        made = {"password": change["password"]} if "password" not in body else {}
+        self.set_status(201)
+        self.write({**made, "groups": version.groups, "made_at": version.made_at.isoformat()})
+
+
+class ResetAPI(PasswordAPI):
+    """`POST /hub/api/jhaws/people/NAME/reset`: a one-time code."""
+
+    async def post(self, name: str) -> None:
+        """Give a code, which this answer alone has."""
+        self.check_scope()
+        name = self.authenticator.user_name(name) or ""
+        authenticator = self.authenticator
+        is_admin = authenticator.is_admin_name(name)
+        if is_admin and not getattr(self.current_user, "admin", False):
+            raise web.HTTPError(403, "Only an admin may give a code for the account of an admin.")
+        if self.find_user(name) is None:
+            raise web.HTTPError(404, f"The hub has no user {name!r}.")
+        if authenticator.own_password_min_length(name) is None:
+            option = f"{type(authenticator).__name__}.personal_password"
+            raise web.HTTPError(409, f"Users have no passwords of their own: {option} is 'off'.")
+        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester)
+        self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
+        self.set_header("Cache-Control", "no-store")
+        self.set_status(201)
+        self.write(
+            {
+                "name": name,
+                "code": code,
+                "path": url_path_join(self.hub.base_url, codes.RESET_PATH),
+                "link": codes.make_link(self.hub.base_url, name=name, code=code),
+                "ends_at": ends_at.isoformat(),
+            }
+        )
+
+
+def read_change(body: Any, *, now: datetime) -> dict[str, Any]:
+    """Read what a request says of a new shared password, and make one where it asks for that.
+
+    Args:
+        body: Any JSON value.
+        now: Aware time.
+
+    Returns:
+        `password`, `groups` and `old_ends_at`, as `Keyring.change_shared` takes them.
+
+    Raises:
+        PasswordError: Something is missing, unknown, or no good.
+    """
+    if not isinstance(body, dict) or set(body) - FIELDS:
+        raise PasswordError("body", f"The body must be a JSON object with {', '.join(sorted(FIELDS))} at most.")
+    if ("password" in body) == (body.get("generate") is True) or body.get("generate") not in (None, True, False):
+        raise PasswordError("body", "Give either a password, or generate: true to have one made.")
+    password = body.get("password", None if "password" in body else passwords.make_password())
+    passwords.check_new(password, min_length=passwords.USER_PASSWORD_MIN_LENGTH)
+    return {
+        "password": password,
+        "groups": _read_groups(body.get("groups")),
+        "old_ends_at": _read_end(body.get("old_ends_at"), now=now),
+    }
+
+
+def _read_groups(groups: Any) -> store.Groups:
+    if groups is None:
+        return None
+    is_list = isinstance(groups, list) and groups
+    if not is_list or not all(isinstance(each, str) and 0 < len(each) <= store.NAME_LENGTH for each in groups):
+        raise PasswordError("groups", "groups must be a list of group names; leave it out for all users.")
+    return tuple(sorted(set(groups)))
+
+
+def _read_end(text: Any, *, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        end = datetime.fromisoformat(text)
+        if end.tzinfo is None:
+            raise ValueError
+        end = end.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise PasswordError("end", "old_ends_at must be a time with its zone, as 2026-12-24T18:00:00+01:00.") from None
+    if end <= now:
+        raise PasswordError("end", "old_ends_at must be in the future; leave it out to end the old password now.")
+    return end
+
+
+HANDLERS = [(r"/api/jhaws/password", SharedPasswordAPI), (r"/api/jhaws/people/([^/]+)/reset", ResetAPI)]

@@ -1,0 +1,234 @@
+"""The pages where people set a password of their own: by the old one, or by a one-time code.
+
+They show and submit; what is right is decided in `keyring.py` and `passwords.py`. A code is never in a query string,
+which proxies log: the link has it behind the `#`, from where three lines of JavaScript put it into the form, and
+without JavaScript it is typed. Whoever has to choose a password at login gets the form as the answer to the login.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterhub import orm
+from jupyterhub.handlers import BaseHandler
+from jupyterhub.handlers.login import LoginHandler
+from jupyterhub.utils import url_path_join
+from tornado import web
+
+from .. import store
+from ..errors import PasswordError
+from . import codes, passwords, words
+
+TEMPLATE = "jhaws_password.html"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a form; `value` is never a password."""
+
+    name: str
+    label: str = ""
+    type: str = "password"
+    autocomplete: str = "new-password"
+    value: str = ""
+    hidden: bool = False
+
+
+def make_fields(names: str, texts: dict[str, str], *, hidden: bool = False, **values: str) -> list[Field]:
+    """Return the fields of a form, by their names with spaces between."""
+    more = {
+        "name": {"type": "text", "autocomplete": "username"},
+        "code": {"type": "text", "autocomplete": "one-time-code"},
+        "old": {"autocomplete": "current-password"},
+    }
+    return [
+        Field(
+            name,
+            texts[name],
+            value=values.get(name, ""),
+            hidden=hidden and name in values,
+            **more.get(name, {}),
+        )
+        for name in names.split()
+    ]
+
+
+async def show(handler: Any, *, title: str, min_length: int, fields: str = "", error: str = "", **more: Any) -> None:
+    """Finish a request with the page; the form's answers are in no cache, and its address is told to nobody.
+
+    Args:
+        handler: Of any request of the hub.
+        title: Key of the heading.
+        min_length: Characters of a new password, for the texts.
+        fields: Names of the form's fields; "" for no form.
+        error: Key of what went wrong.
+        more: Values for the template; `values` are those of fields, `hidden` hides them.
+    """
+    header = handler.request.headers.get("Accept-Language", "")
+    texts = words.make_words(header, min_length=min_length)
+    handler.set_header("Cache-Control", "no-store")
+    handler.set_header("Referrer-Policy", "no-referrer")
+    values, hidden = more.pop("values", {}), more.pop("hidden", False)
+    for key in ("help", "done", "next_text"):
+        more[key] = texts[more[key]] if more.get(key) else ""
+    page = await handler.render_template(
+        TEMPLATE,
+        words=texts,
+        language=words.choose_language(header),
+        heading=texts[title],
+        fields=make_fields(fields, texts, hidden=hidden, **values),
+        error=texts[error] if error else "",
+        **more,
+    )
+    handler.finish(page)
+
+
+async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> None:
+    """Answer a login that was right with the form for a password of one's own; the login itself is not finished.
+
+    Args:
+        handler: The login form's.
+        name: The user's normalised name.
+        model: What the login would have given; the user is made of it where there is none yet.
+
+    Raises:
+        Finish: Always: the answer is written.
+    """
+    await handler.auth_to_user({**model, "name": name})
+    keyring = handler.authenticator.keyring
+    code, _ = keyring.give_code(handler.db, name, actor="", lasts=codes.LASTS_AT_LOGIN)
+    await show(
+        handler,
+        title="choose_title",
+        help="choose_help",
+        min_length=handler.authenticator.own_password_min_length(name),
+        fields="name code new again",
+        values={"name": name, "code": code},
+        hidden=True,
+        action=url_path_join(handler.hub.base_url, codes.RESET_PATH),
+    )
+    raise web.Finish
+
+
+class PasswordPage(BaseHandler):  # type: ignore[misc]  # upstream has no types
+    """What both pages have in common."""
+
+    def field(self, name: str) -> str:
+        """Return a field of the form as it was typed, "" where it is missing."""
+        return str(self.get_body_argument(name, "", strip=False))
+
+    async def end_other_logins(self, name: str) -> Any:
+        """End all logins and tokens of a user but those of servers, commit, and return JupyterHub's user."""
+        user = self.find_user(name)
+        tokens = [orm.APIToken.find(self.db, each.api_token) for each in user.spawners.values() if each.api_token]
+        store.end_logins(self.db, user.orm_user, keep=[token for token in tokens if token])
+        self.db.commit()
+        return user
+
+
+class ResetHandler(PasswordPage):
+    """`/hub/jhaws/reset`: a new password by a one-time code."""
+
+    async def get(self) -> None:
+        """Show the form; whatever the query string holds is not looked at."""
+        await self.show_form()
+
+    async def post(self) -> None:
+        """Set the password, or show the form again with what is wrong."""
+        typed, code, new = self.field("name"), self.field("code"), self.field("new")
+        name = self.authenticator.user_name(typed)
+        min_length = self.authenticator.own_password_min_length(name)
+        try:
+            if new != self.field("again"):
+                raise PasswordError("differ", "The two new passwords are not the same.")
+            if min_length is None:
+                raise PasswordError("invalid", "The user may not have a password of their own.")
+            keyring = self.authenticator.keyring
+            await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length)
+        except PasswordError as error:
+            self.db.rollback()
+            self.log.warning("Refused to set a password by a one-time code: %s", error)
+            self.set_status(403 if error.reason == "invalid" else 400)
+            # Until the code was right, nothing may tell whose name needs how many characters.
+            shown = None if error.reason in ("differ", "invalid") else min_length
+            await self.show_form(error=error.reason, name=typed, code=code, min_length=shown)
+            return
+        await self.end_other_logins(name)
+        self.log.info("%s has set a password by a one-time code.", name)
+        home = {"next_url": self.settings["login_url"], "next_text": "login"}
+        await show(self, title="reset_title", done="done", min_length=min_length, **home)
+
+    async def show_form(
+        self, *, error: str = "", name: str = "", code: str = "", min_length: int | None = None
+    ) -> None:
+        """Show the form with what was typed but the passwords."""
+        await show(
+            self,
+            title="reset_title",
+            help="reset_help",
+            error=error,
+            min_length=min_length or passwords.USER_PASSWORD_MIN_LENGTH,
+            fields="name code new again",
+            values={"name": name[: store.NAME_LENGTH], "code": code[: codes.MAX_TYPED_LENGTH]},
+            action=url_path_join(self.hub.base_url, codes.RESET_PATH),
+            from_fragment=self.request.method == "GET",
+        )
+
+
+class PasswordHandler(PasswordPage):
+    """`/hub/jhaws/password`: a new password by the old one."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show the form."""
+        await self.show_form()
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Set the password, or show the form again with what is wrong."""
+        name, new = self.current_user.name, self.field("new")
+        min_length = self.authenticator.own_password_min_length(name)
+        if min_length is None:
+            self.set_status(403)
+            await self.show_form()
+            return
+        try:
+            if new != self.field("again"):
+                raise PasswordError("differ", "The two new passwords are not the same.")
+            if not await self.authenticator.opens(self, name, self.field("old")):
+                raise PasswordError("wrong", "The password until now is wrong.")
+            if new == self.field("old"):
+                raise PasswordError("same", "The new password is the old one.")
+            await self.authenticator.keyring.change_own(self.db, name, new=new, min_length=min_length)
+        except PasswordError as error:
+            self.db.rollback()
+            self.set_status(403 if error.reason == "wrong" else 400)
+            await self.show_form(error=error.reason)
+            return
+        user = await self.end_other_logins(name)
+        self.set_login_cookie(user)
+        self.log.info("%s has changed their password.", name)
+        home = {"next_url": url_path_join(self.hub.base_url, "home"), "next_text": "home"}
+        await show(self, title="title", done="done", min_length=min_length, **home)
+
+    async def show_form(self, *, error: str = "") -> None:
+        """Show the form, or that there is none for this user."""
+        min_length = self.authenticator.own_password_min_length(self.current_user.name)
+        await show(
+            self,
+            title="title",
+            help="off" if min_length is None else "change_help",
+            error=error,
+            min_length=min_length or 0,
+            fields="old new again" if min_length else "",
+            action=url_path_join(self.hub.base_url, "jhaws/password"),
+        )
+
+
+def is_login_form(handler: Any) -> bool:
+    """Tell whether a login came from the form, which can lead to another one, and not from the REST API."""
+    return isinstance(handler, LoginHandler)
+
+
+HANDLERS = [(r"/jhaws/reset", ResetHandler), (r"/jhaws/password", PasswordHandler)]

@@ -1,0 +1,230 @@
+"""All passwords that open accounts of this hub, hashed: those of the configuration, the versions set since, people's.
+
+Says which of them somebody has typed, and changes them. Reads and writes the hub's database in short transactions,
+has everything hashed in `hashing.py`'s threads, and decides nothing: what a password opens is in `passwords.py`, what
+holds after a restart in `versions.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from .. import store
+from ..errors import PasswordError
+from . import codes, hashing, passwords, versions
+
+
+class Keyring:
+    """The hashes, and who compares them."""
+
+    def __init__(self) -> None:
+        self._checker = hashing.Checker()
+        # Logins at the same moment wait here, in their order, before they cost the event loop anything: 200 at once
+        # would else read the database 200 times in one turn of the loop. Twice the threads, so that none is idle.
+        self._turns = asyncio.Semaphore(2 * hashing.THREADS)
+        self._admin: str | None = None
+
+    def begin(self, db: Session, known: passwords.Passwords, *, option: str, now: datetime) -> list[str]:
+        """Bring the database and the configuration together, once, before the hub answers anybody; commits.
+
+        Args:
+            db: The hub's session.
+            known: The configured passwords.
+            option: The name of the authenticator's class, for the log.
+            now: Aware time.
+
+        Returns:
+            A sentence for the log wherever an admin and the configuration have said different things.
+        """
+        self._admin = self._hash(known.admin, beside=()) if known.admin else None
+        existing = store.read_versions(db)
+        current = [version for version in existing if versions.is_current(version, now=now)]
+        comparison = versions.compare(
+            configured(known, option=option), store.read_fingerprints(db), is_same=passwords.is_same
+        )
+        for each, fingerprint in comparison.kept:
+            if not hashing.is_hash(each.value):
+                self._checker.remember(each.value, fingerprint.hash)
+        hashes = [version.hash for version in existing]
+        fingerprints = [fingerprint for _, fingerprint in comparison.kept]
+        for new in comparison.new:
+            fingerprint = store.Fingerprint(new.groups, self._hash(new.value, beside=hashes))
+            hashes.append(fingerprint.hash)
+            fingerprints.append(fingerprint)
+            store.add_version(db, groups=new.groups, hashed=fingerprint.hash, made_by="", at=now)
+        ended = list(versions.find_ended(current, comparison))
+        store.end_versions(db, [version.number for version in ended], at=now)
+        store.replace_fingerprints(db, fingerprints)
+        db.commit()
+        return list(versions.explain(current, ended, comparison))
+
+    async def match(self, db: Session, name: str | None, typed: str | None) -> passwords.Match:
+        """Say which passwords somebody has typed; takes the same time for every name.
+
+        Args:
+            db: The hub's session.
+            name: Normalised; None for what can be nobody's.
+            typed: Any text, or None for nothing.
+        """
+        async with self._turns:
+            own = _read_own_hash(db, name)
+            right = await self._checker.find_right(typed, own=own, shared=self._shared(db))
+        # While that was hashed, a password may have been changed.
+        own = _read_own_hash(db, name)
+        found = [version for version in _read_current(db) if version.hash in right]
+        groups = next((version.groups for version in found if version.groups is not None), None)
+        return passwords.Match(
+            user=any(version.groups is None for version in found),
+            admin=self._admin in right,
+            groups=groups,
+            own=own in right,
+            has_own=own is not None,
+            is_short=len(typed or "") < passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH,
+        )
+
+    async def change_shared(
+        self, db: Session, password: str, *, groups: store.Groups, made_by: str, old_ends_at: datetime | None = None
+    ) -> store.Version:
+        """Set a new version of the password of all, or of some groups; commits.
+
+        Args:
+            db: The hub's session.
+            password: The new one, checked by `passwords.check_new`.
+            groups: Whose it is; None for all users.
+            made_by: Who changes it.
+            old_ends_at: Aware time until which the old versions open too; None for now.
+
+        Returns:
+            The new version.
+
+        Raises:
+            PasswordError: It is in use already.
+        """
+        right = await self._checker.find_right(password, own=None, shared=self._shared(db))
+        if right:
+            raise PasswordError("used", "The new password is in use already, as a shared one or the admins'.")
+        hashed = await self._checker.make_hash(password, beside=[each.hash for each in store.read_versions(db)])
+        now = datetime.now(UTC)
+        end = max(now, old_ends_at or now)
+        old = [each for each in _read_current(db) if versions.same_groups(each.groups, groups)]
+        store.end_versions(db, [each.number for each in old if each.ends_at is None or each.ends_at > end], at=end)
+        store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
+        whose = "all users" if groups is None else ", ".join(groups)
+        detail = f"of {whose}; the old one ends {end:%Y-%m-%d %H:%M} UTC" if old else f"of {whose}"
+        store.add_audit(db, action="shared password", actor=made_by, detail=detail, at=now)
+        db.commit()
+        self._checker.remember(password, hashed)
+        return store.read_versions(db)[-1]
+
+    def give_code(self, db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+        """Give a user a one-time code instead of an older one, and return it and its end; commits.
+
+        Args:
+            db: The hub's session.
+            name: A user's normalised name.
+            actor: Who gives it, "" for the person.
+            lasts: How long it is worth something.
+
+        Raises:
+            PasswordError: There is no such user.
+        """
+        return give_code(db, name, actor=actor, lasts=lasts)
+
+    async def reset_own(self, db: Session, name: str | None, *, code: str, new: str, min_length: int) -> None:
+        """Set a user's own password by a one-time code; the caller ends the user's logins and commits.
+
+        Args:
+            db: The hub's session.
+            name: Normalised; None for what can be nobody's.
+            code: As it was typed.
+            new: As it was typed.
+            min_length: Characters that the new one must have.
+
+        Raises:
+            PasswordError: The code is worth nothing, in the same words for every name; or the new one is no good, and
+                the code can still be used.
+        """
+        own, now = store.read_own(db, name or ""), datetime.now(UTC)
+        code_hash, ends_at = (own.code_hash, own.code_ends_at) if own else (None, None)
+        right = codes.is_right(code, code_hash=code_hash, ends_at=ends_at, now=now)
+        if not right or own is None or name is None:
+            raise PasswordError("invalid", "The one-time code is wrong, was used already, or is too old.")
+        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        # Twice at the same moment: only one of them finds the code in the table.
+        if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
+            raise PasswordError("invalid", "The one-time code was used or replaced a moment ago.")
+        store.add_audit(db, action="own password", name=name, detail="set by a one-time code", at=now)
+
+    async def change_own(self, db: Session, name: str, *, new: str, min_length: int) -> None:
+        """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
+
+        Raises:
+            PasswordError: The new one is no good.
+        """
+        before = store.read_own(db, name)
+        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        own = store.read_own(db, name)
+        if own is None or own != before:
+            raise PasswordError("wrong", "The password was changed by somebody else a moment ago.")
+        store.set_own_password(db, own, hashed, at=datetime.now(UTC))
+        store.add_audit(db, action="own password", name=name, detail="changed", at=datetime.now(UTC))
+
+    async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
+        passwords.check_new(new, min_length=min_length, name=name)
+        if await self.is_shared(db, new):
+            raise PasswordError("used", "The new password is a shared one.")
+        return await self._checker.make_hash(new)
+
+    async def is_shared(self, db: Session, password: str) -> bool:
+        """Tell whether `password` is a shared one now, or the admins'."""
+        return bool(await self._checker.find_right(password, own=None, shared=self._shared(db)))
+
+    def has_shared(self, db: Session) -> bool:
+        """Tell whether there is a shared password that opens anything."""
+        return bool(_read_current(db))
+
+    def _shared(self, db: Session) -> list[str]:
+        return [version.hash for version in _read_current(db)] + ([self._admin] if self._admin else [])
+
+    def _hash(self, value: str, *, beside: Iterable[str]) -> str:
+        if hashing.is_hash(value):
+            return value
+        hashed = hashing.make_hash(value, beside=list(beside))
+        self._checker.remember(value, hashed)
+        return hashed
+
+
+def give_code(db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+    """Do what `Keyring.give_code` does, without a hub: for `jhaws password code`."""
+    own = store.read_own(db, name)
+    if own is None:
+        raise PasswordError("nobody", f"The hub has no user {name!r}; add the user first.")
+    code, now = codes.make_code(), datetime.now(UTC)
+    store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
+    store.add_audit(db, action="one-time code", name=name, actor=actor, at=now)
+    db.commit()
+    return code, now + lasts
+
+
+def configured(known: passwords.Passwords, *, option: str) -> list[versions.Configured]:
+    """List the shared passwords of the configuration."""
+    found = [versions.Configured(None, known.user, f"{option}.user_password")] if known.user else []
+    return found + [
+        versions.Configured(tuple(groups), password, f"{option}.password_groups")
+        for password, groups in known.groups.items()
+    ]
+
+
+def _read_current(db: Session) -> list[store.Version]:
+    now = datetime.now(UTC)
+    return [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
+
+
+def _read_own_hash(db: Session, name: str | None) -> str | None:
+    # The same query whether anybody has that name or not.
+    own = store.read_own(db, name or "")
+    return own.password_hash if own else None

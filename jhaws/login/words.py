@@ -1,0 +1,102 @@
+"""What the password pages say, in German and English.
+
+One table: what a page says has one key, and each key all languages. The browser's Accept-Language decides.
+"""
+
+from __future__ import annotations
+
+LANGUAGES = ("en", "de")
+
+WORDS = {
+    "title": ("Your password", "Ihr Passwort"),
+    "reset_title": ("Set a new password", "Neues Passwort setzen"),
+    "choose_title": ("Choose your own password", "Wählen Sie Ihr eigenes Passwort"),
+    "reset_help": (
+        "With the one-time code that an admin gave you, you set a new password.",
+        "Mit dem Einmal-Code, den Sie bekommen haben, setzen Sie ein neues Passwort.",
+    ),
+    "choose_help": (
+        "This hub wants everybody to have a password of their own. From now on only yours opens your account.",
+        "Auf diesem Hub hat jede Person ein eigenes Passwort. Danach öffnet nur noch Ihres Ihr Konto.",
+    ),
+    "change_help": (
+        "From now on only your own password opens your account. All your other logins and all your tokens end.",
+        "Danach öffnet nur noch Ihr eigenes Passwort Ihr Konto. Alle anderen Anmeldungen und Ihre Tokens enden.",
+    ),
+    "name": ("User name", "Benutzername"),
+    "code": ("One-time code", "Einmal-Code"),
+    "old": ("Password until now", "Bisheriges Passwort"),
+    "new": ("New password, at least {length} characters", "Neues Passwort, mindestens {length} Zeichen"),
+    "again": ("New password once more", "Neues Passwort noch einmal"),
+    "send": ("Set password", "Passwort setzen"),
+    "done": (
+        "Your new password is set. All other logins have ended.",
+        "Ihr neues Passwort gilt. Alle anderen Anmeldungen sind beendet.",
+    ),
+    "login": ("Log in", "Anmelden"),
+    "home": ("Home", "Zur Startseite"),
+    "off": (
+        "On this hub users have no passwords of their own.",
+        "Auf diesem Hub gibt es keine eigenen Passwörter.",
+    ),
+    # Reasons of PasswordError, and those of the form.
+    "differ": ("The two new passwords are not the same.", "Die beiden neuen Passwörter sind nicht gleich."),
+    "wrong": ("The password until now is wrong.", "Das bisherige Passwort ist falsch."),
+    "same": ("The new password is the old one.", "Das neue Passwort ist das alte."),
+    "invalid": (
+        "The code is wrong, was used already, or is too old. Ask for a new one.",
+        "Der Code ist falsch, schon benutzt oder zu alt. Bitte lassen Sie sich einen neuen geben.",
+    ),
+    "text": ("Type a new password.", "Geben Sie ein neues Passwort ein."),
+    "short": (
+        "The new password must have at least {length} characters.",
+        "Das neue Passwort braucht mindestens {length} Zeichen.",
+    ),
+    "long": ("The new password is too long.", "Das neue Passwort ist zu lang."),
+    "characters": (
+        "The new password has characters that cannot be seen.",
+        "Das neue Passwort hat Zeichen, die man nicht sehen kann.",
+    ),
+    "name_used": (
+        "The new password must not be your user name.",
+        "Das neue Passwort darf nicht Ihr Benutzername sein.",
+    ),
+    "silly": (
+        "That password is one of those that are tried first. Choose another one.",
+        "Dieses Passwort wird als eines der ersten probiert. Bitte wählen Sie ein anderes.",
+    ),
+    "used": (
+        "The new password must not be a shared one. Choose one that only you know.",
+        "Das neue Passwort darf kein gemeinsames sein. Wählen Sie eines, das nur Sie kennen.",
+    ),
+}
+
+
+def choose_language(header: str) -> str:
+    """Return the first language of an Accept-Language header that we have, by its weights; English for none.
+
+    Args:
+        header: As the browser sent it: `de-CH,de;q=0.9,en;q=0.8`; any text.
+    """
+    wanted = list[tuple[float, str]]()
+    for part in header[:1000].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        language = tag.lower().partition("-")[0]
+        try:
+            quality = float(weight or 1)
+        except ValueError:
+            continue
+        if language in LANGUAGES and quality > 0:
+            wanted.append((-quality, language))
+    return min(wanted, key=lambda each: each[0])[1] if wanted else LANGUAGES[0]
+
+
+def make_words(header: str, *, min_length: int) -> dict[str, str]:
+    """Return all texts in the browser's language.
+
+    Args:
+        header: Accept-Language, "" where there is none.
+        min_length: Characters of a new password.
+    """
+    place = LANGUAGES.index(choose_language(header))
+    return {key: texts[place].replace("{length}", str(min_length)) for key, texts in WORDS.items()}

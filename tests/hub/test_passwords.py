@@ -1,0 +1,325 @@
+"""People's own passwords, one-time codes and new shared passwords on a real hub: by its pages, its API and the CLI."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+
+from tests.hubclient import Session
+
+from .hubs import RunningHub, program_path, running_hub
+from .test_login import ADMIN, CONFIG, USER, may_enter, request_token
+
+OWN = "kirschbaum im mai"
+OTHER = "apfelbaum im juni"
+NAMES = 'c.JhawsAuthenticator.allowed_users = {"ann", "bob"}\n'
+OPTIONAL = CONFIG + NAMES + 'c.JhawsAuthenticator.personal_password = "optional"\n'
+REQUIRED = CONFIG + NAMES + 'c.JhawsAuthenticator.personal_password = "required"\n'
+
+
+def browser(hub: RunningHub) -> Session:
+    """A browser that has been nowhere."""
+    http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False))
+    hub.sessions.append(http)
+    return Session(hub, http)
+
+
+async def send(session: Session, page: str, *, xsrf: str = "", **fields: str) -> tuple[int, str]:
+    """Send the form of one of our pages as a browser without JavaScript does."""
+    await session.get(f"hub/jhaws/{page}")
+    data = {"again": fields.get("new", ""), "_xsrf": xsrf or session.xsrf, **fields}
+    url = f"{session.hub.url}hub/jhaws/{page}"
+    async with session.http.post(url, data=data, allow_redirects=False) as response:
+        return response.status, html.unescape(await response.text())
+
+
+async def give_code(hub: RunningHub, name: str, *, by: Session | None = None) -> str:
+    """Get a one-time code, by default from the token of a service."""
+    api = by or hub
+    status, answer = await api.api("POST", f"jhaws/people/{name}/reset", {})
+    assert status == 201, answer
+    return str(answer["code"])
+
+
+async def run_cli(hub: RunningHub, *arguments: str, stdin: str = "", token: str = "") -> tuple[int, str]:
+    """Run `jhaws` beside the hub and return its exit code and what it prints, errors too."""
+    environment = {**os.environ, "PATH": program_path(), "JUPYTERHUB_API_TOKEN": token or hub.admin_token}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "jhaws", *arguments),
+        cwd=hub.state,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate(stdin.encode())
+    return process.returncode or 0, output.decode()
+
+
+def nothing_secret_in(hub: RunningHub, *secrets: str) -> bool:
+    """Tell whether none of the secrets is in the hub's log or its database."""
+    kept = b"".join(path.read_bytes() for path in hub.state.glob("jupyterhub.sqlite*"))
+    log = hub.log()
+    return not any(secret in log or secret.encode() in kept for secret in secrets) and "Traceback" not in log
+
+
+async def test_an_own_password_takes_the_place_of_the_shared_one(tmp_path: Path) -> None:
+    """Set on the page, it alone opens the account; all other logins and tokens of the person end, this one goes on."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        other, ann, bob = await hub.login("ann", USER), await hub.login("ann", USER), await hub.login("bob", USER)
+        token = (await other.api("POST", "users/ann/tokens", {}))[1]["token"]
+        assert (await send(ann, "password", old="wrong-one", new=OWN))[0] == 403
+        assert (await send(ann, "password", old=USER, new=OWN, again=OTHER))[0] == 400
+        for bad in ("short", USER, ADMIN, "ann", "aaaaaaaaaa", "x" * 2000):
+            assert (await send(ann, "password", old=USER, new=bad))[0] == 400, bad
+        assert (await other.api("GET", "user"))[0] == 200
+
+        status, page = await send(ann, "password", old=USER, new=OWN)
+
+        assert (status, "Your new password is set" in page) == (200, True)
+        assert (await ann.api("GET", "user"))[1]["name"] == "ann"
+        assert (await ann.get("hub/home"))[0] == 200
+        assert (await other.api("GET", "user"))[0] in (401, 403)
+        assert (await hub.api("GET", "user", token=token))[0] in (401, 403)
+        assert (await bob.api("GET", "user"))[0] == 200
+        assert [await may_enter(hub, "ann", each) for each in (USER, ADMIN, OWN)] == [False, False, True]
+        assert [await may_enter(hub, "bob", each) for each in (USER, OWN)] == [True, False]
+        assert (await request_token(hub, "ann", {"username": "ann", "password": USER}))[0] == 403
+        assert (await request_token(hub, "ann", {"username": "ann", "password": OWN}))[0] == 201
+        assert (await send(ann, "password", old=USER, new=OTHER))[0] == 403
+        assert (await send(ann, "password", old=OWN, new=OTHER))[0] == 200
+        await hub.kill()
+        await hub.start()
+        assert [await may_enter(hub, "ann", each) for each in (USER, OWN, OTHER)] == [False, False, True]
+        assert nothing_secret_in(hub, OWN, OTHER, "short", "wrong-one")
+
+
+async def test_a_forgotten_password_is_set_by_a_code_once(tmp_path: Path) -> None:
+    """The code works once, only for its name, until a newer one; every other answer is the same, whoever is meant."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        old_login = await hub.login("ann", USER)
+        first = await give_code(hub, "ann")
+        code = await give_code(hub, "ann")
+        new = {"new": OWN, "again": OWN}
+        stranger = browser(hub)
+        pages = set()
+        wrong: list[tuple[str, str]] = [
+            ("ann", first),
+            ("bob", code),
+            ("root", code),
+            ("nobody", code),
+            ("ann", ""),
+            ("ann", "x" * 10_000),
+            ("ann", "\0"),
+            ("", ""),
+        ]
+        for name, typed in wrong:
+            status, page = await send(stranger, "reset", name=name, code=typed, **new)
+            assert status == 403
+            pages.add(re.sub(r'value="[^"]*"|xsrf_token: "[^"]*"|\s+', "", page))
+        assert len(pages) == 1
+        # A bad password does not use the code up.
+        assert (await send(stranger, "reset", name="ann", code=code, new="short"))[0] == 400
+        assert (await send(stranger, "reset", name="ann", code=code, new=USER))[0] == 400
+        typed = f" {code.lower().replace('-', ' ')} "
+        assert (await send(stranger, "reset", name="ANN", code=typed, **new))[0] == 200
+        assert [await may_enter(hub, "ann", each) for each in (USER, OWN)] == [False, True]
+        assert (await old_login.api("GET", "user"))[0] in (401, 403)
+        assert (await send(stranger, "reset", name="ann", code=code, new=OTHER))[0] == 403
+        assert not await may_enter(hub, "ann", OTHER)
+        assert nothing_secret_in(hub, OWN, first, code)
+
+
+async def test_a_code_used_twice_at_the_same_moment_works_once(tmp_path: Path) -> None:
+    """Of ten forms sent at once one is accepted, and its password is the one that opens."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        code = await give_code(hub, "ann")
+        browsers = [browser(hub) for _ in range(10)]
+        answers = await asyncio.gather(
+            *(send(each, "reset", name="ann", code=code, new=f"{OWN} {n}") for n, each in enumerate(browsers))
+        )
+        assert sorted(status for status, _ in answers) == [200] + [403] * 9
+        winner = [status for status, _ in answers].index(200)
+        assert await may_enter(hub, "ann", f"{OWN} {winner}")
+
+
+async def test_a_form_from_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    """Without the right XSRF token neither page does anything, and a GET never writes."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        ann = await hub.login("ann", USER)
+        code = await give_code(hub, "ann")
+        assert (await send(ann, "password", old=USER, new=OWN, xsrf="forged"))[0] == 403
+        assert (await send(browser(hub), "reset", name="ann", code=code, new=OWN, xsrf="forged"))[0] == 403
+        for page in ("password", "reset"):
+            query = f"?name=ann&code={code}&old={USER}&new={OWN}&again={OWN}"
+            status, text = await ann.get(f"hub/jhaws/{page}{query}")
+            assert (status, code in text) == (200, False)
+        assert (await browser(hub).get("hub/jhaws/password", allow_redirects=False))[0] == 302
+        assert await may_enter(hub, "ann", USER)
+
+
+async def test_where_an_own_password_is_required_the_first_login_leads_to_it(tmp_path: Path) -> None:
+    """No session, no token before it is chosen; without JavaScript; new names of allow_all too, with their groups."""
+    config = REQUIRED + "c.JhawsAuthenticator.allow_all = True\nc.JhawsAuthenticator.manage_groups = True\n"
+    config += 'c.JhawsAuthenticator.password_groups = {"tutors-password": ["tutors"]}\n'
+    async with running_hub(tmp_path, config) as hub:
+        for name, password in (("ann", USER), ("carla", "tutors-password")):
+            assert (await request_token(hub, name, {"username": name, "password": password}))[0] == 403
+            session = await hub.login(name, password)
+            page = html.unescape(session.text)
+            assert (session.status, "Choose your own password" in page) == (200, True)
+            assert session.location == ""
+            assert (await session.api("GET", "user"))[0] in (401, 403)
+            hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+            assert hidden["name"] == name
+            status, _ = await send(session, "reset", xsrf=hidden["_xsrf"], name=name, code=hidden["code"], new=OWN)
+            assert status == 200
+            assert not (await hub.login(name, password)).ok
+            assert (await hub.login(name, OWN)).ok
+            assert (await request_token(hub, name, {"username": name, "password": OWN}))[0] == 201
+        assert (await hub.api("GET", "users/carla"))[1]["groups"] == ["tutors"]
+        assert (await hub.login("root", ADMIN)).ok
+
+
+async def test_admins_may_have_their_own_at_any_setting(tmp_path: Path) -> None:
+    """At least 12 characters; then admin_password opens that account no more, but the other admins' as before."""
+    async with running_hub(tmp_path, CONFIG + NAMES) as hub:
+        root = await hub.login("root", ADMIN)
+        await root.api("POST", "users", {"usernames": ["boss"], "admin": True})
+        assert (await send(root, "password", old=ADMIN, new="11-chars-it"))[0] == 400
+        assert (await send(root, "password", old=ADMIN, new=OWN))[0] == 200
+        assert [await may_enter(hub, "root", each) for each in (ADMIN, USER, OWN)] == [False, False, True]
+        assert await may_enter(hub, "boss", ADMIN)
+        # Users have none here: the page says so, and no code is given.
+        ann = await hub.login("ann", USER)
+        status, page = await ann.get("hub/jhaws/password")
+        assert (status, "no passwords of their own" in page) == (200, True)
+        assert (await send(ann, "password", old=USER, new=OWN))[0] == 403
+        status, answer = await root.api("POST", "jhaws/people/ann/reset", {})
+        assert (status, "personal_password is 'off'" in answer["message"]) == (409, True)
+        code = await give_code(hub, "boss", by=root)
+        assert (await send(browser(hub), "reset", name="boss", code=code, new=OTHER))[0] == 200
+        assert [await may_enter(hub, "boss", each) for each in (ADMIN, OTHER)] == [False, True]
+
+
+async def test_who_may_give_codes_and_change_the_shared_password(tmp_path: Path) -> None:
+    """Users and strangers may neither; a service that may change users gets no code for an admin's account."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        ann, root = await hub.login("ann", USER), await hub.login("root", ADMIN)
+        for path, body in (("jhaws/people/bob/reset", {}), ("jhaws/password", {"generate": True})):
+            assert (await ann.api("POST", path, body))[0] == 403
+            assert (await browser(hub).api("POST", path, body))[0] == 403
+            assert (await hub.api("GET", path))[0] == 405
+            async with root.http.post(f"{hub.url}hub/api/{path}", json=body) as response:
+                assert response.status == 403  # a cookie without an XSRF token
+        assert (await hub.api("POST", "jhaws/people/root/reset", {}))[0] == 403
+        assert (await root.api("POST", "jhaws/people/root/reset", {}))[0] == 201
+        for name in ("nobody", "a%2Fb", "..%2Froot", "%00"):
+            assert (await hub.api("POST", f"jhaws/people/{name}/reset", {}))[0] == 404, name
+        assert await may_enter(hub, "ann")
+
+
+BAD_CHANGES: list[Any] = [
+    None,
+    [],
+    {},
+    {"password": None},
+    {"password": 12345678},
+    {"password": "short"},
+    {"password": "nul\0in-the-middle"},
+    {"password": "x" * 1_000_000},
+    {"password": OWN, "generate": True},
+    {"generate": "yes"},
+    {"generate": True, "old_ends_at": "tomorrow"},
+    {"generate": True, "old_ends_at": "2020-01-01T00:00:00Z"},
+    {"generate": True, "old_ends_at": "2099-01-01T00:00:00"},
+    {"generate": True, "old_ends_at": 5},
+    {"generate": True, "groups": "tutors"},
+    {"generate": True, "groups": []},
+    {"generate": True, "groups": ["tutors"]},
+    {"generate": True, "sudo": True},
+]
+
+
+async def test_the_shared_password_is_changed_by_api_and_cli(tmp_path: Path) -> None:
+    """A made one is told once, a given one never; the old one ends as it is said; bad requests change nothing."""
+    async with running_hub(tmp_path, CONFIG + NAMES) as hub:
+        for body in BAD_CHANGES:
+            assert (await hub.api("POST", "jhaws/password", body))[0] == 400, repr(body)[:60]
+        assert (await hub.api("POST", "jhaws/password", {"password": USER}))[0] == 409
+        assert (await hub.api("POST", "jhaws/password", {"password": ADMIN}))[0] == 409
+        assert await may_enter(hub, "ann")
+        status, answer = await hub.api("POST", "jhaws/password", {"generate": True})
+        assert (status, set(answer)) == (201, {"password", "groups", "made_at"})
+        made = answer["password"]
+        assert [await may_enter(hub, "ann", each) for each in (USER, made)] == [False, True]
+        status, answer = await hub.api("POST", "jhaws/password", {"password": OWN, "old_ends_at": "2099-01-01T00:00Z"})
+        assert (status, "password" in answer) == (201, False)
+        assert [await may_enter(hub, "ann", each) for each in (made, OWN)] == [True, True]
+
+        code, output = await run_cli(hub, "password", "rotate", "--hub", hub.url, "--json", stdin=f"{OTHER}\n")
+        assert (code, set(json.loads(output))) == (0, {"groups", "made_at"})
+        assert [await may_enter(hub, "ann", each) for each in (made, OWN, OTHER)] == [False, False, True]
+        code, output = await run_cli(hub, "password", "rotate", "--hub", hub.url)
+        assert code == 0
+        assert await may_enter(hub, "ann", output.split("\n")[1])
+        code, output = await run_cli(hub, "password", "rotate", "--hub", hub.url, "--group", "x", stdin=OWN)
+        assert (code, "manage_groups" in output, "Traceback" in output) == (1, True, False)
+        code, output = await run_cli(hub, "password", "rotate", "--hub", hub.url, token="wrong")
+        assert (code, output.startswith("jhaws: The hub has refused, 403")) == (1, True)
+        code, output = await run_cli(hub, "password", "rotate", "--hub", "http://127.0.0.1:1")
+        assert (code, output.startswith("jhaws: ")) == (1, True)
+        assert not await may_enter(hub, "root", OTHER)
+        assert nothing_secret_in(hub, made, OWN, OTHER)
+
+
+async def test_the_first_admin_gets_in_by_a_code_from_the_pod(tmp_path: Path) -> None:
+    """Without any password configured; while the hub runs; the link has the code behind the `#` only."""
+    config = 'c.JhawsAuthenticator.admin_users = {"root"}\n'
+    async with running_hub(tmp_path, config) as hub:
+        command = ("password", "code", "-f", "jupyterhub_config.py")
+        code, output = await run_cli(hub, *command, "Root")
+        assert code == 0, output
+        lines = [line for line in output.splitlines() if "jhaws/reset#" in line]
+        link = urlsplit(lines[0].split()[-1])
+        given = {key: values[0] for key, values in parse_qs(link.fragment).items()}
+        assert (link.path, link.query, given["name"]) == ("/hub/jhaws/reset", "", "root")
+        assert given["code"] in output.splitlines()
+        assert (await send(browser(hub), "reset", new=OWN, **given))[0] == 200
+        root = await hub.login("root", OWN)
+        assert (await root.get("hub/admin"))[0] == 200
+        code, output = await run_cli(hub, *command, "nobody")
+        assert (code, "no user 'nobody'" in output, "Traceback" in output) == (1, True, False)
+        code, output = await run_cli(hub, "password", "code", "-f", "nowhere.py", "root")
+        assert (code, "There is no file" in output) == (1, True)
+        # A token of an admin works for `reset` too.
+        token = (await root.api("POST", "users/root/tokens", {}))[1]["token"]
+        code, output = await run_cli(hub, "password", "reset", "--hub", hub.url, "root", "--json", token=token)
+        assert code == 0, output
+        assert (await send(browser(hub), "reset", name="root", code=json.loads(output)["code"], new=OTHER))[0] == 200
+        assert nothing_secret_in(hub, given["code"], OWN, OTHER)
+
+
+@pytest.mark.parametrize(("languages", "said"), [("de-CH,de;q=0.9", "Neues Passwort"), ("fr,en;q=0.5", "New password")])
+async def test_the_page_speaks_german_and_english_and_is_labelled(tmp_path: Path, languages: str, said: str) -> None:
+    """Each field has its label, the page is in no cache, and its address is told to nobody."""
+    async with running_hub(tmp_path, OPTIONAL) as hub, aiohttp.ClientSession() as http:
+        async with http.get(f"{hub.url}hub/jhaws/reset", headers={"Accept-Language": languages}) as response:
+            page = html.unescape(await response.text())
+            assert (response.status, said in page) == (200, True)
+            assert response.headers["Cache-Control"] == "no-store"
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+        form = page[page.index("<form") : page.index("</form>")]
+        assert re.findall(r'for="([^"]*)"', form) == re.findall(r'\bid="([^"]*)"', form)
+        assert len(re.findall(r"<label", form)) == 4
