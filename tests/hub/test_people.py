@@ -506,3 +506,37 @@ async def test_a_database_that_goes_away_in_the_middle_of_an_import_has_nothing_
         assert await may_enter(hub, "bob")
         assert not await may_enter(hub, "leaves")
         assert postgres.password not in hub.log()
+
+
+async def test_five_thousand_are_imported_while_the_hub_answers_others(tmp_path: Path) -> None:
+    """Preview and import take seconds on a busy machine, and others wait for no more than the one transaction."""
+    async with running_hub(tmp_path, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        lines = (f"student-{n:04},class-{n % 50};students,2027-02-28,matriculation {n}" for n in range(5000))
+        text = "\n".join(["name,groups,end,note", *lines])
+        waits: list[float] = []
+        took: dict[str, float] = {}
+
+        async def ask_all_the_time() -> None:
+            loop = asyncio.get_running_loop()
+            async with aiohttp.ClientSession() as http:
+                while True:
+                    start = loop.time()
+                    async with http.get(f"http://127.0.0.1:{hub.hub_port}/hub/health") as response:
+                        await response.read()
+                    waits.append(loop.time() - start)
+
+        asking = asyncio.create_task(ask_all_the_time())
+        digest = ""
+        for verb in ("preview", "apply", "undo"):
+            start = asyncio.get_running_loop().time()
+            status, answer = await root.api("POST", f"jhaws/roster/{verb}", {"text": text, "digest": digest})
+            took[verb] = asyncio.get_running_loop().time() - start
+            assert (status, len(answer["removed" if verb == "undo" else "added"])) == (200, 5000)
+            digest = answer.get("digest", "")
+            took[f"longest wait of others, {verb}"] = max(waits)
+            waits.clear()
+        asking.cancel()
+        print({what: round(seconds, 3) for what, seconds in took.items()})
+
+        assert {what: seconds for what, seconds in took.items() if seconds > (1.0 if "wait" in what else 10.0)} == {}
