@@ -232,6 +232,7 @@ async def _write(app: Any, changes: Changes, *, actor: Actor, action: str, keep_
     numbers = [person.user_id for person in leaving.values()]
     if left := await closer.stop_servers(numbers):
         raise RefusedError(409, f"{left} servers of people who are removed have not stopped yet. Try it again soon.")
+    await asyncio.sleep(0)  # so that others wait for one of the two parts only
     try:
         ids = _check_unchanged(app.db, changes)
         if any(closer.active_servers(ids[entry.name]) for entry in changes.removed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from jhaws.login.importing import DATABASE
 from tests.hubclient import Session, eventually
+from tests.postgres import Postgres, running_postgres
 
 from .hubs import RunningHub, running_hub
 
@@ -457,3 +459,86 @@ async def test_names_of_another_login_wait_for_an_admin(tmp_path: Path) -> None:
         assert (await root.api("POST", "jhaws/waiting", {"allow": "all"}))[1] == {"allowed": 1}
         assert await may_enter(hub, "bob")
         assert hub.log().count("users from before") == 1
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    with running_postgres() as server:
+        yield server
+
+
+BREAK = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = '{database}' AND wait_event_type = 'Lock'
+"""
+
+
+async def test_a_database_that_goes_away_in_the_middle_of_an_import_has_nothing_of_it(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    """The answer is a sentence, nothing was written, and the same import works when the database is back."""
+    database = postgres.create_database()
+    config = CONFIG + f"c.JupyterHub.db_url = {postgres.url(database)!r}\n"
+    async with running_hub(tmp_path, config) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann", "leaves", note="before")
+        text = "name,groups,note\nann,new,after\nbob,new,\ncarl,new,\nroot,,"
+        _, seen = await root.api("POST", "jhaws/roster/preview", {"text": text, "remove_missing": True})
+        body = {"text": text, "remove_missing": True, "digest": seen["digest"]}
+        psycopg2 = pytest.importorskip("psycopg2")
+        with closing(psycopg2.connect(postgres.url(database).replace("+psycopg2", ""))) as other:
+            # What an import writes last cannot be written: the import stops in the middle, holding all the rest.
+            other.cursor().execute("LOCK TABLE jhaws_roster_import IN ACCESS EXCLUSIVE MODE")
+            importing = asyncio.create_task(root.api("POST", "jhaws/roster/apply", body))
+            await eventually(
+                lambda: asyncio.to_thread(postgres.run, BREAK.format(database=database)),
+                what="the import in the middle",
+            )
+            status, answer = await importing
+        assert (status, answer["message"]) == (503, DATABASE)
+        assert [(await root.api("GET", f"jhaws/people/{name}"))[0] for name in ("bob", "carl")] == [404, 404]
+        assert (await person(root, "leaves"))["note"] == "before"
+        ann = await person(root, "ann")
+        assert (ann["groups"], ann["note"]) == ([], "before")
+        assert await may_enter(hub, "leaves")
+        status, answer = await root.api("POST", "jhaws/roster/apply", body)
+        assert (status, len(answer["added"]), len(answer["removed"])) == (200, 2, 1), answer
+        assert (await person(root, "ann"))["note"] == "after"
+        assert await may_enter(hub, "bob")
+        assert not await may_enter(hub, "leaves")
+        assert postgres.password not in hub.log()
+
+
+async def test_five_thousand_are_imported_while_the_hub_answers_others(tmp_path: Path) -> None:
+    """Preview and import take seconds on a busy machine, and others wait for no more than the one transaction."""
+    async with running_hub(tmp_path, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        lines = (f"student-{n:04},class-{n % 50};students,2027-02-28,matriculation {n}" for n in range(5000))
+        text = "\n".join(["name,groups,end,note", *lines])
+        waits: list[float] = []
+        took: dict[str, float] = {}
+
+        async def ask_all_the_time() -> None:
+            loop = asyncio.get_running_loop()
+            async with aiohttp.ClientSession() as http:
+                while True:
+                    start = loop.time()
+                    async with http.get(f"http://127.0.0.1:{hub.hub_port}/hub/health") as response:
+                        await response.read()
+                    waits.append(loop.time() - start)
+
+        asking = asyncio.create_task(ask_all_the_time())
+        digest = ""
+        for verb in ("preview", "apply", "undo"):
+            start = asyncio.get_running_loop().time()
+            status, answer = await root.api("POST", f"jhaws/roster/{verb}", {"text": text, "digest": digest})
+            took[verb] = asyncio.get_running_loop().time() - start
+            assert (status, len(answer["removed" if verb == "undo" else "added"])) == (200, 5000)
+            digest = answer.get("digest", "")
+            took[f"longest wait of others, {verb}"] = max(waits)
+            waits.clear()
+        asking.cancel()
+        print({what: round(seconds, 3) for what, seconds in took.items()})
+
+        assert {what: seconds for what, seconds in took.items() if seconds > (1.0 if "wait" in what else 10.0)} == {}
