@@ -101,3 +101,24 @@ async def test_somebody_whom_nobody_added_stays_outside(chromium: Any, place: Pl
     page = await log_in(chromium, place, "root", USER_PASSWORD)
     assert await page.locator(".login_error").inner_text() == message
     assert message.strip() == "Invalid username or password"
+
+
+async def test_the_link_of_a_one_time_code_fills_the_form(chromium: Any, place: Place) -> None:
+    """Name and code come from behind the `#`, which is gone then; the new password is typed, and opens."""
+    admin = await place.admin()
+    assert (await admin.api("POST", "users", {"usernames": ["boss"], "admin": True}))[0] == 201
+    status, answer = await admin.api("POST", "jhaws/people/boss/reset", {})
+    assert status == 201
+    context = await chromium.new_context(locale="de-DE")
+    page = await context.new_page()
+    await page.goto(place.hub.url.rstrip("/") + answer["link"])
+    assert await page.get_by_label("Benutzername").input_value() == "boss"
+    assert await page.get_by_label("Einmal-Code").input_value() == answer["code"]
+    assert "#" not in page.url
+    assert answer["code"] not in page.url
+    await page.get_by_label("Neues Passwort, mindestens").fill("kirschbaum im mai")
+    await page.get_by_label("Neues Passwort noch einmal").fill("kirschbaum im mai")
+    await page.get_by_role("button", name="Passwort setzen").click()
+    await page.get_by_role("status").wait_for()
+    assert (await place.hub.login("boss", "kirschbaum im mai")).ok
+    await context.close()

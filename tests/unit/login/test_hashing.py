@@ -170,6 +170,7 @@ def test_good_hashes_are_accepted() -> None:
         (GOOD.replace("m=19456", "m=1048576"), "can afford"),
         (GOOD.replace("t=2", "t=4000000000"), "can afford"),
     ],
+    ids=range(14),
 )
 def test_a_bad_hash_is_refused_without_showing_it(text: str, said: str) -> None:
     """Cut, of another kind, too weak or too strong for a hub: one sentence, with no part of the hash."""

@@ -1,6 +1,7 @@
 """What opens an account, and what is said about configured passwords."""
 
 import dataclasses
+import itertools
 
 import pytest
 from traitlets.config import Config, Configurable
@@ -148,6 +149,7 @@ def test_none_and_empty_mean_not_set(value: str | None) -> None:
         ("$argon2id$s3cret", "whole argon2id hash"),
         (make_hash("s3cret").replace("t=2", "t=1"), "a weaker one"),
     ],
+    ids=itertools.count(),
 )
 def test_a_bad_password_is_refused_without_showing_it(value: object, said: str) -> None:
     """The error names the option, the rule and what was got, and no part of the value."""

@@ -26,7 +26,9 @@ def test_the_option_itself() -> None:
     assert read() is None
 
 
-@pytest.mark.parametrize("content", [SECRET, f"{SECRET}\n", f"{SECRET}\r\n", make_hash(SECRET) + "\n", "Größenwahn\n"])
+@pytest.mark.parametrize(
+    "content", [SECRET, f"{SECRET}\n", f"{SECRET}\r\n", make_hash(SECRET) + "\n", "Größenwahn\n"], ids=range(5)
+)
 def test_a_file(tmp_path: Path, content: str) -> None:
     """A line break at the end, as `echo` and editors put there, is no part of the password."""
     (tmp_path / "password").write_bytes(content.encode())
