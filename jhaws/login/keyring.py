@@ -115,7 +115,7 @@ class Keyring:
         store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
         whose = "all users" if groups is None else ", ".join(groups)
         detail = f"of {whose}; the old one ends {end:%Y-%m-%d %H:%M} UTC" if old else f"of {whose}"
-        store.add_audit(db, action="shared password", actor=made_by, detail=detail, at=now)
+        store.add_audit(db, action="password.shared", actor=made_by, detail=detail, at=now)
         db.commit()
         self._checker.remember(password, hashed)
         return store.read_versions(db)[-1]
@@ -157,7 +157,7 @@ class Keyring:
         # Twice at the same moment: only one of them finds the code in the table.
         if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
             raise PasswordError("invalid", "The one-time code was used or replaced a moment ago.")
-        store.add_audit(db, action="own password", name=name, detail="set by a one-time code", at=now)
+        store.add_audit(db, action="password.own", name=name, detail="set by a one-time code", at=now)
 
     async def change_own(self, db: Session, name: str, *, new: str, min_length: int) -> None:
         """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
@@ -171,7 +171,7 @@ class Keyring:
         if own is None or own != before:
             raise PasswordError("wrong", "The password was changed by somebody else a moment ago.")
         store.set_own_password(db, own, hashed, at=datetime.now(UTC))
-        store.add_audit(db, action="own password", name=name, detail="changed", at=datetime.now(UTC))
+        store.add_audit(db, action="password.own", name=name, detail="changed", at=datetime.now(UTC))
 
     async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
         passwords.check_new(new, min_length=min_length, name=name)
@@ -205,7 +205,7 @@ def give_code(db: Session, name: str, *, actor: str, lasts: timedelta = codes.LA
         raise PasswordError("nobody", f"The hub has no user {name!r}; add the user first.")
     code, now = codes.make_code(), datetime.now(UTC)
     store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
-    store.add_audit(db, action="one-time code", name=name, actor=actor, at=now)
+    store.add_audit(db, action="password.code", name=name, actor=actor, at=now)
     db.commit()
     return code, now + lasts
 

@@ -214,10 +214,7 @@ async def test_unknown_names_and_wrong_passwords_look_the_same(tmp_path: Path) -
         (f"c.JhawsAuthenticator.user_password = {ADMIN!r}", "must not hold the same password"),
         ('c.JhawsAuthenticator.user_password = "$argon2id$s3cret"', "whole argon2id hash"),
         ('c.JhawsAuthenticator.user_password_file = "/nowhere"', "are both set"),
-        (
-            ("c.JhawsAuthenticator.update(admin_password='', admin_password_file='/no')", "cannot be read"),
-            "cannot be read",
-        ),
+        ("c.JhawsAuthenticator.update(admin_password='', admin_password_file='/no')", "cannot be read"),
         ('c.JhawsAuthenticator.allowed_users = {"a/b"}', "must not contain a slash"),
     ],
 )
