@@ -119,6 +119,6 @@ def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:
         action=action,
         at=datetime.now(UTC),
         actor=handler.current_user.name,
-        address=authenticator.client_address(handler),
+        address=authenticator.door.client_address(handler),
         detail=detail,
     )

@@ -196,7 +196,7 @@ class PasswordHandler(PasswordPage):
         try:
             if new != self.field("again"):
                 raise PasswordError("differ", "The two new passwords are not the same.")
-            if not await self.authenticator.opens(self, name, self.field("old")):
+            if not await self.authenticator.door.opens(self, name, self.field("old")):
                 raise PasswordError("wrong", "The password until now is wrong.")
             if new == self.field("old"):
                 raise PasswordError("same", "The new password is the old one.")

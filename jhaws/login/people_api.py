@@ -54,7 +54,7 @@ class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no type
             keep=frozenset(admins | mine),
             is_admin=bool(user.admin),
             may_group=self.parsed_scopes.get("admin:groups") == Scope.ALL,
-            address=self.authenticator.client_address(self),
+            address=self.authenticator.door.client_address(self),
         )
 
     @property

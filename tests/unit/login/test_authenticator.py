@@ -75,7 +75,7 @@ async def start(tmp_path: Path, hub_log: Log) -> AsyncIterator[Start]:
         await app.init_groups()
         await app.init_role_assignment()
         # Each attempt is made long after the one before, so that none has to wait; test_gate.py is about those that do.
-        app.authenticator._gate.clock = itertools.count(time.time(), 3 * 86400.0).__next__
+        app.authenticator.door.gate.clock = itertools.count(time.time(), 3 * 86400.0).__next__
         return app
 
     yield start_hub

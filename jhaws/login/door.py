@@ -1,0 +1,159 @@
+"""How a login goes: to the gate, then to the password and the allow list, then into log, audit log and metrics.
+
+An unknown name is never answered differently from a wrong password, no password is logged, and no typed name that is
+not a user's: people type passwords into the wrong field. The login form, the REST API's token request and the page
+that changes a password all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jupyterhub.utils import maybe_future
+
+from .. import store
+from . import addresses, gate, handlers, metrics, passwords, throttle
+from .configured import SHOWN_NAME_LENGTH
+
+# Of the audit log, which a scanner could fill: some 50 MB.
+AUDIT_ENTRIES = 200_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What comes of a login: JupyterHub's auth model, or why not; and whether a password must be chosen first."""
+
+    model: dict[str, Any] | None
+    refusal: str
+    must_choose: bool
+
+
+class Door:
+    """The one way in of a hub.
+
+    Args:
+        owner: The JhawsAuthenticator, with its options.
+    """
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self.gate = gate.Gate(lambda: self._db, tidy=self._forget_old_logins)
+        self.trusted: addresses.Networks = ()
+
+    @property
+    def _db(self) -> Any:
+        return self._owner.parent.db
+
+    async def enter(self, handler: Any, data: Any) -> dict[str, Any] | None:
+        """Let somebody in, or not; `JhawsAuthenticator.authenticate` says what goes in and comes out."""
+        login = passwords.make_login(data)
+        name = self._owner.user_name(login.username)
+        address = self.client_address(handler)
+        is_known = name in self._owner.admin_users or store.read_account(self._db, name or "").exists
+        shown = name if is_known and name else ""
+        async with self._gated(name or login.username, shown, address) as attempt:
+            verdict = await self._judge(login, name, is_form=handlers.is_login_form(handler))
+            attempt.succeeded = verdict.model is not None
+            self._remember(shown, address, verdict.refusal)
+        if verdict.model and verdict.must_choose:
+            await handlers.lead_to_choosing(handler, str(name), verdict.model)
+        return verdict.model
+
+    async def opens(self, handler: Any, name: str, password: str) -> bool:
+        """Tell whether a password opens a user's account now; who may enter at all is not asked.
+
+        Raises:
+            TooManyLoginsError: Too many were wrong, here or at the login.
+        """
+        async with self._gated(name, name, self.client_address(handler)) as attempt:
+            match = await self._owner.keyring.match(self._db, name, password)
+            admin = self._owner.is_admin_name(name)
+            known, personal = self._owner.known_passwords(), self._owner.personal_password
+            attempt.succeeded = passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
+        return attempt.succeeded
+
+    def client_address(self, handler: Any) -> str:
+        """Return the address that a request comes from, as far as our own proxies tell."""
+        request = getattr(handler, "request", None)
+        forwarded_for = request.headers.get_list("X-Forwarded-For") if request else None
+        return addresses.client_address(forwarded_for, addresses.peer_of(request), self.trusted)
+
+    @asynccontextmanager
+    async def _gated(self, typed: str | None, shown: str, address: str) -> AsyncIterator[gate.Attempt]:
+        """Let an attempt at a password wait for its turn, and say so where it is put off.
+
+        Raises:
+            TooManyLoginsError: Its turn is too far away.
+        """
+        key = throttle.name_value(shown or typed, known=bool(shown), secret=self._owner.parent.cookie_secret)
+        try:
+            async with self.gate.attempt(key, address) as attempt:
+                yield attempt
+        except gate.TooManyLoginsError:
+            metrics.logins.labels(outcome=metrics.THROTTLED).inc()
+            self._owner.log.warning("Put off a login of %s from %s.", _show(shown), address)
+            raise
+
+    async def _judge(self, login: passwords.Login, name: str | None, *, is_form: bool) -> Verdict:
+        """Check name and password.
+
+        Args:
+            login: What was sent.
+            name: The normalised name, None where it cannot be one.
+            is_form: Whether it came from the login form, which can lead to the choice of a password.
+        """
+        match = await self._owner.keyring.match(self._db, name, login.password)
+        # Read now, as hashing takes a while.
+        account = store.read_account(self._db, name or "")
+        admin = self._owner.is_admin_account(name, account)
+        # None leaves the flag as it is: nobody is demoted who became an admin in the panel a moment ago.
+        flag = True if name in self._owner.admin_users or account.admin else None
+        model: dict[str, Any] = {"name": login.username, "admin": flag}
+        if self._owner.manage_groups:
+            model["groups"] = passwords.make_groups(match, admin=admin)
+        refusal = await self._find_name_refusal(name, model)
+        refusal = refusal or passwords.find_refusal(
+            match, admin=admin, known=self._owner.known_passwords(), personal=self._owner.personal_password
+        )
+        must_choose = passwords.must_choose(match, admin=admin, personal=self._owner.personal_password)
+        if must_choose and not is_form:
+            refusal = refusal or "a password of its own has to be chosen first, by a login in the browser"
+        return Verdict(None if refusal else model, refusal or "", must_choose)
+
+    async def _find_name_refusal(self, name: str | None, model: Mapping[str, Any]) -> str | None:
+        """Say why a name may not enter whatever its password; None when it may.
+
+        JupyterHub asks the same afterwards, but would log the typed name.
+        """
+        if name is None:
+            return "no user can have that name"
+        if not await maybe_future(self._owner.check_blocked_users(name, model)):
+            return "blocked_users has the name"
+        refusal: str | None = self._owner.find_standing_refusal(name)
+        if refusal:
+            return refusal
+        if not await maybe_future(self._owner.check_allowed(name, model)):
+            return "the name is not on the allow list"
+        return None
+
+    def _remember(self, name: str, address: str, refusal: str) -> None:
+        """Write how a login ended into log, audit log and metrics; the gate commits."""
+        outcome = metrics.REFUSED if refusal else metrics.OK
+        metrics.logins.labels(outcome=outcome).inc()
+        action = "login.refused" if refusal else "login"
+        store.add_audit(self._db, action=action, at=datetime.now(UTC), name=name, address=address, detail=refusal)
+        if refusal:
+            self._owner.log.warning("Refused the login of %s from %s: %s.", _show(name), address, refusal)
+
+    def _forget_old_logins(self) -> None:
+        before = datetime.now(UTC) - timedelta(days=self._owner.audit_days)
+        store.prune_audit(self._db, before=before, keep=AUDIT_ENTRIES)
+
+
+def _show(name: str) -> str:
+    """Return a user's name for a log line; never what somebody typed who is no user."""
+    return repr(name)[:SHOWN_NAME_LENGTH] if name else "an unknown name"
