@@ -29,6 +29,9 @@ from .watchers import READ_SECONDS
 LOOK_AGAIN_SECONDS = 2.0  # while a server starts and nothing happens: some reasons show by time alone
 # Of start_timeout: what is kept back to clean up before the hub gives up by itself, at least and at most in seconds.
 MARGIN, LEAST_MARGIN, MOST_MARGIN = 0.1, 1.0, 10.0
+# A kubelet writes what became of a container into the pod's status and into an event, and the event may come later:
+# what looks like a crash by the status alone may be a hook that failed.
+EVENTS_LATE_SECONDS = 0.3
 PENDING_SECONDS = 0.1  # between two looks at whether the hub is still busy with a server that has ended
 
 # The start whose task this is, for KubeSpawner's loops; polls and other starts do not see it.
@@ -114,7 +117,7 @@ class WatchedSpawner(RequestingSpawner):
             if runs(super().is_pod_running, pod):
                 self._note(attempt, pod)
                 return True
-            self._check(attempt, pod)
+            await self._check(attempt, pod)
             await woken_within(attempt.woken, LOOK_AGAIN_SECONDS)
 
     def _own_pod(self, attempt: Attempt) -> Any:
@@ -134,7 +137,7 @@ class WatchedSpawner(RequestingSpawner):
         stage = stage_of(pod, events)
         attempt.note(stage, words_of(stage, pod, events), now=asyncio.get_running_loop().time())
 
-    def _check(self, attempt: Attempt, pod: Any) -> None:
+    async def _check(self, attempt: Attempt, pod: Any) -> None:
         """Write down where a start is.
 
         Raises:
@@ -142,7 +145,8 @@ class WatchedSpawner(RequestingSpawner):
         """
         self._note(attempt, pod)
         if failure := find_failure(pod, self._events_of(), self._surroundings()):
-            raise StartError(failure)
+            await asyncio.sleep(EVENTS_LATE_SECONDS)
+            raise StartError(find_failure(pod, self._events_of(), self._surroundings()) or failure)
 
     def _events_of(self) -> Any:
         watch = self.event_reflector
@@ -168,7 +172,7 @@ class WatchedSpawner(RequestingSpawner):
         try:
             while not probe.done():
                 attempt.woken.clear()
-                self._check(attempt, self._own_pod(attempt))
+                await self._check(attempt, self._own_pod(attempt))
                 left = gives_up - loop.time()
                 if left <= 0:
                     break

@@ -65,6 +65,23 @@ async def test_a_real_start_finds_the_reason(
     assert await kubelet.is_gone()
 
 
+async def test_an_event_that_comes_after_the_status_still_counts(make: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A hook that failed is told as that, also when the kubelet's event of it comes a moment after the status."""
+    pod, events = next((pod, events) for reason, case, pod, events, _ in CASES if case == "killed by it")
+    spawner, kubelet = make(start_timeout=300)
+    start = spawner.start()
+    await kubelet.created()
+    await write(kubelet, pod, [])
+    await asyncio.sleep(0.1)
+    for event in events:
+        await kubelet.write_event(live(event), (event.get("involvedObject") or {}).get("fieldPath", ""))
+    async with asyncio.timeout(20):
+        await asyncio.wait([start])
+    assert start.exception() is not None
+
+    assert "(hook_failed)" in next(record.getMessage() for record in caplog.records if "cannot start" in record.msg)
+
+
 async def has_created(spawner: Any) -> bool:
     """Say whether the spawner knows that its pod is created."""
     return bool(spawner.attempt.uid)
