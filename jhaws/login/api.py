@@ -39,6 +39,11 @@ class PasswordAPI(APIHandler):  # type: ignore[misc]  # upstream has no types
         """The name of the user or the service that asks."""
         return str(self.current_user.name)
 
+    @property
+    def address(self) -> str:
+        """Where the request came from."""
+        return str(self.authenticator.door.client_address(self))
+
 
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
@@ -56,7 +61,7 @@ class SharedPasswordAPI(PasswordAPI):
             raise web.HTTPError(400, f"A password for groups needs {name}.manage_groups = True, got False.")
         keyring = self.authenticator.keyring
         try:
-            version = await keyring.change_shared(self.db, made_by=self.requester, **change)
+            version = await keyring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
         except PasswordError as error:
             raise web.HTTPError(409, str(error)) from None
         self.log.info("%s has set a new shared password.", self.requester)
@@ -81,7 +86,7 @@ class ResetAPI(PasswordAPI):
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
             raise web.HTTPError(409, f"Users have no passwords of their own: {option} is 'off'.")
-        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester)
+        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester, address=self.address)
         self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
         self.set_header("Cache-Control", "no-store")
         self.set_status(201)
