@@ -39,8 +39,9 @@ from .configured import SHOWN_NAME_LENGTH
 from .door import Door
 from .times import TimeZoneName
 
-# What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
-UPSTREAM_REFUSAL = "Failed login for %r"
+# What JupyterHub itself logs with whatever was typed as a name, where our own line takes its place, and with the body
+# of a request that is not JSON, passwords too; a line without the body goes on.
+UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
 
 TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
@@ -298,7 +299,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # JupyterHub's own check of SharedPasswordAuthenticator knows nothing of the passwords in the database.
         super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
-            self.log.addFilter(_is_not_upstream_refusal)
+            self.log.addFilter(_is_no_upstream_leak)
         if str(TEMPLATES) not in self.parent.template_paths:
             self.parent.template_paths = [*self.parent.template_paths, str(TEMPLATES)]
         if self.parent.reset_db:
@@ -347,8 +348,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[Any]:
-        """Add our pages and our parts of the REST API to the hub's."""
-        return [*super().get_handlers(app), *handlers.HANDLERS, *api.HANDLERS, *people_api.HANDLERS, *gate_api.HANDLERS]
+        """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""
+        return [*handlers.HANDLERS, *api.HANDLERS, *people_api.HANDLERS, *gate_api.HANDLERS, *super().get_handlers(app)]
 
     def known_passwords(self) -> passwords.Passwords:
         """Return the passwords of the configuration."""
@@ -393,5 +394,5 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         leave(1)
 
 
-def _is_not_upstream_refusal(record: logging.LogRecord) -> bool:
-    return record.msg != UPSTREAM_REFUSAL
+def _is_no_upstream_leak(record: logging.LogRecord) -> bool:
+    return record.msg not in UPSTREAM_LEAKS
