@@ -73,6 +73,12 @@ class Postgres:
                 cursor.execute(statement)
                 return list(cursor.fetchall()) if cursor.description else []
 
+    def dump(self, database: str) -> bytes:
+        """Return all that is in a database, as `pg_dump` writes it."""
+        command = [_binary("pg_dump"), "--inserts", "-h", self.folder, "-p", str(self.port), "-U", USER, database]
+        ended = subprocess.run(command, env=os.environ | {"PGPASSWORD": self.password}, check=True, capture_output=True)
+        return ended.stdout
+
     def start(self) -> None:
         """Start the server and return when it takes connections."""
         settings = SETTINGS | {

@@ -1,8 +1,8 @@
-"""`jhaws password`: hash one, change the shared one, give one-time codes.
+"""`jhaws password`: hash one, change the shared one, give the first admin a one-time code.
 
 `hash` and `code` work without the hub's API: `code` writes to the hub's database, as `jupyterhub token` does, and is
-how the first admin gets in. The others ask the hub, with an admin's token in the environment. A password is read from
-stdin or typed, never an argument, which `ps` would show.
+how the first admin gets in; later codes come from `jhaws people reset`. `rotate` asks the hub, with an admin's token in
+the environment. A password is read from stdin or typed, never an argument, which `ps` would show.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 
@@ -51,11 +50,6 @@ def add_password(commands: Any, *, say: Say) -> None:
         "--old-until", metavar="TIME", help="let the old one open until then, 2026-12-24T18:00+01:00 (default: now)"
     )
     rotate.set_defaults(run=lambda options: rotate_command(options, say=say))
-
-    reset = verbs.add_parser("reset", help="give a user a one-time code, by the hub's API")
-    reset.add_argument("name", metavar="NAME", help="the user")
-    add_hub(reset)
-    reset.set_defaults(run=lambda options: reset_command(options, say=say))
 
 
 def add_hub(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +96,10 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
         hub.db.close()
         hub.db.get_bind().dispose()
     link = codes.make_link(f"{hub.base_url.rstrip('/')}/hub/", name=name, code=code)
-    say_code({"name": name, "code": code, "link": link, "ends_at": ends_at.isoformat()}, say=say)
+    # Once: nobody can read it again.
+    say(f"One-time code of {name}, until {ends_at:%Y-%m-%d %H:%M} UTC:")
+    say(code)
+    say(f"or by the link, after the hub's own address: {link}")
 
 
 def rotate_command(options: argparse.Namespace, *, say: Say) -> None:
@@ -125,26 +122,6 @@ def rotate_command(options: argparse.Namespace, *, say: Say) -> None:
     say(f"The new password of {whose} holds.")
     if "password" in answer:
         say(answer["password"])
-
-
-def reset_command(options: argparse.Namespace, *, say: Say) -> None:
-    """Run `jhaws password reset`.
-
-    Raises:
-        JhawsError: The hub has refused.
-    """
-    answer = asyncio.run(ask(options.hub, f"people/{quote(options.name, safe='')}/reset", {}))
-    if options.json:
-        say(json.dumps(answer, indent=2))
-    else:
-        say_code(answer, say=say)
-
-
-def say_code(answer: dict[str, Any], *, say: Say) -> None:
-    """Print a code, once: nobody can read it again."""
-    say(f"One-time code of {answer['name']}, until {answer['ends_at'][:16].replace('T', ' ')} UTC:")
-    say(answer["code"])
-    say(f"or by the link, after the hub's own address: {answer['link']}")
 
 
 def read_stdin() -> str:

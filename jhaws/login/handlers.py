@@ -112,7 +112,26 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
     raise web.Finish
 
 
-class PasswordPage(BaseHandler):  # type: ignore[misc]  # upstream has no types
+class QuietForm(BaseHandler):  # type: ignore[misc]  # upstream has no types
+    """A form with passwords."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a field; tornado's own would write one that is not UTF-8 into the log and the answer.
+
+        Raises:
+            HTTPError: 400, without what was typed.
+        """
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise web.HTTPError(400, "The form must be text in UTF-8.") from None
+
+
+class LoginForm(QuietForm, LoginHandler):  # type: ignore[misc]  # upstream has no types
+    """JupyterHub's login form."""
+
+
+class PasswordPage(QuietForm):
     """What both pages have in common."""
 
     def field(self, name: str) -> str:
@@ -238,4 +257,4 @@ def is_login_form(handler: Any) -> bool:
     return isinstance(handler, LoginHandler)
 
 
-HANDLERS = [(r"/jhaws/reset", ResetHandler), (r"/jhaws/password", PasswordHandler)]
+HANDLERS = [(r"/login", LoginForm), (r"/jhaws/reset", ResetHandler), (r"/jhaws/password", PasswordHandler)]

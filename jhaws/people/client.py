@@ -65,6 +65,10 @@ class PeopleClient:
         """End a person's logins, tokens and servers."""
         return await self._ask("POST", f"people/{_quote(name)}/revoke", {})
 
+    async def reset(self, name: str) -> Any:
+        """Give a person a one-time code for a new password, which only this answer has."""
+        return await self._ask("POST", f"people/{_quote(name)}/reset", {})
+
     async def allow(self, names: Any) -> Any:
         """Let people in who wait, or "all"."""
         return await self._ask("POST", "waiting", {"allow": names})

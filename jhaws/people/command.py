@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from ..errors import ConfigError, JhawsError
 from ..hubaccess import TOKEN, read_token
@@ -28,6 +29,7 @@ or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong arguments.
 """
 HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END", "NOTE")
 STATES = ("allowed", "waiting", "blocked", "ended")
+CHANGEABLE = ("ends_at", "groups", "note", "admin")
 SHOWN_CHANGES = 50  # of an import, of each kind
 
 
@@ -54,6 +56,7 @@ def add_people(commands: Any, *, say: Say) -> None:
     adding.add_argument("--admin", action="store_true", help="make them admins (default: not)")
     adding.add_argument("--end", metavar="DATE", help="last day on which they may log in (default: no end)")
     adding.add_argument("--note", metavar="TEXT", help="any text on one line (default: none)")
+    add_changes(add("change", change, "change what is said of people, and leave the rest as it is"))
     importing = add("import", import_list, "show what a list of people would change, and with --yes change it")
     importing.add_argument("file", metavar="FILE", help="CSV file or names, - for standard input")
     importing.add_argument("--remove-missing", action="store_true", help="remove who is not in the list (default: not)")
@@ -64,6 +67,8 @@ def add_people(commands: Any, *, say: Say) -> None:
         ("revoke", revoke, "end logins, tokens and servers of people, who may log in again"),
     ):
         add(verb, run, text).add_argument("names", nargs="+", metavar="NAME", help="user name")
+    resetting = add("reset", reset, "give a one-time code, with which somebody sets a new password of their own")
+    resetting.add_argument("name", metavar="NAME", help="user name")
     allowing = add("allow", allow, "let people in who wait since before jhaws's login")
     who = allowing.add_mutually_exclusive_group(required=True)
     who.add_argument("names", nargs="*", default=[], metavar="NAME", help="user name")
@@ -71,6 +76,23 @@ def add_people(commands: Any, *, say: Say) -> None:
     add("undo", undo, "undo the last import; what was changed since then stays")
     export = add("export", export_list, "write the list as CSV, as import reads it")
     export.add_argument("file", nargs="?", default="-", metavar="FILE", help="file to write (default: standard output)")
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `change`; what is not given is not among the parsed options either."""
+    parser.argument_default = argparse.SUPPRESS
+    parser.add_argument("names", nargs="+", metavar="NAME", help="user name")
+    end, groups = parser.add_mutually_exclusive_group(), parser.add_mutually_exclusive_group()
+    end.add_argument("--end", dest="ends_at", metavar="DATE", help="last day on which they may log in")
+    end.add_argument("--no-end", dest="ends_at", action="store_const", const=None, help="no last day")
+    groups.add_argument(
+        "--group", dest="groups", action="append", metavar="GROUP", help="their groups from now on; may be repeated"
+    )
+    groups.add_argument(
+        "--no-groups", dest="groups", action="store_const", const=[], help="take them out of all groups"
+    )
+    parser.add_argument("--note", metavar="TEXT", help='any text on one line, "" for none')
+    parser.add_argument("--admin", action=argparse.BooleanOptionalAction, help="whether they are admins")
 
 
 def run_verb(run: Run, options: argparse.Namespace, say: Say, *, parser: argparse.ArgumentParser) -> int:
@@ -90,6 +112,8 @@ def run_verb(run: Run, options: argparse.Namespace, say: Say, *, parser: argpars
 
     try:
         answer = asyncio.run(connect())
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
     except JhawsError as error:
         raise JhawsError(printable(str(error))) from error
     if options.json and answer is not None:
@@ -113,6 +137,18 @@ async def add_names(hub: PeopleClient, options: argparse.Namespace, say: Say) ->
     added = await hub.add(options.names, {name: value for name, value in fields.items() if value is not None})
     tell(options, say, f"Added {len(added)}: {', '.join(person['name'] for person in added)}.")
     return added
+
+
+async def change(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `change`.
+
+    Raises:
+        ArgumentTypeError: There is nothing to change.
+    """
+    fields = {name: getattr(options, name) for name in CHANGEABLE if name in options}
+    if not fields:
+        raise argparse.ArgumentTypeError("say what changes: --end, --group, --note, --admin, or one with --no-")
+    return await _each(options, say, "Changed", lambda name: hub.change(name, fields))
 
 
 async def import_list(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
@@ -150,6 +186,15 @@ async def unblock(hub: PeopleClient, options: argparse.Namespace, say: Say) -> A
 async def revoke(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
     """Run `revoke`."""
     return await _each(options, say, "Revoked", hub.revoke)
+
+
+async def reset(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
+    """Run `reset`: print a code, once, as nobody can read it again."""
+    given = await hub.reset(options.name)
+    tell(options, say, f"One-time code of {given['name']}, until {format_time(given['ends_at'])} UTC:")
+    tell(options, say, given["code"])
+    tell(options, say, f"or by the link {urljoin(options.hub, given['link'])}")
+    return given
 
 
 async def allow(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
@@ -228,6 +273,11 @@ def write_file(name: str, content: bytes) -> None:
         raise ConfigError(f"{name} cannot be written: {(error.strerror or 'error').lower()}.") from error
 
 
+def format_time(text: str) -> str:
+    """Return a time of the hub's API without seconds and zone, which is UTC."""
+    return text[:16].replace("T", " ")
+
+
 def make_table(people: Sequence[dict[str, Any]]) -> list[str]:
     """Return a table's lines, each column as wide as its widest cell."""
     cells = [
@@ -236,7 +286,7 @@ def make_table(people: Sequence[dict[str, Any]]) -> list[str]:
             person["state"],
             "yes" if person["admin"] else "",
             ", ".join(person["groups"]),
-            (person["ends_at"] or "")[:16].replace("T", " "),
+            format_time(person["ends_at"] or ""),
             person["note"],
         )
         for person in people

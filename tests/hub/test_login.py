@@ -31,10 +31,10 @@ async def may_enter(hub: RunningHub, name: str, password: str = USER) -> bool:
     return (await hub.login(name, password)).ok
 
 
-async def request_token(hub: RunningHub, url_name: str, auth: Any) -> tuple[int, Any]:
+async def request_token(hub: RunningHub, url_name: str, auth: Any, **headers: str) -> tuple[int, Any]:
     """Ask for an API token with a password instead of a login; needs neither login page nor XSRF token."""
     url = f"{hub.url}hub/api/users/{url_name}/tokens"
-    async with aiohttp.ClientSession() as http, http.post(url, json={"auth": auth}) as response:
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(url, json={"auth": auth}) as response:
         return response.status, await read_json(response)
 
 

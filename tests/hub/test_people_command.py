@@ -9,11 +9,14 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import pytest_asyncio
 
 from .hubs import RunningHub, running_hub
+from .test_passwords import browser, send
 from .test_people import ADMIN, CONFIG, USER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -48,7 +51,7 @@ class Terminal:
 async def terminal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
     """A terminal beside a hub."""
     folder = tmp_path_factory.mktemp("command")
-    async with running_hub(folder, CONFIG) as hub:
+    async with running_hub(folder, CONFIG + 'c.JhawsAuthenticator.personal_password = "optional"\n') as hub:
         root = await hub.login("root", ADMIN)
         _, answer = await root.api("POST", "users/root/tokens", {})
         yield Terminal(hub, folder, str(answer["token"]))
@@ -89,6 +92,58 @@ async def test_people_are_added_listed_blocked_and_revoked(terminal: Terminal) -
     assert (await terminal.run("allow", "--all", "--json"))[:2] == (0, '{\n  "allowed": 0\n}\n')
 
 
+async def test_people_are_changed_and_the_rest_of_them_stays(terminal: Terminal) -> None:
+    """Just what is said changes, for all who are named; an end that has passed shuts out until --no-end."""
+    added = ("add", "cleo", "dan", "--group", "a", "--end", "2027-02-28", "--note", "from Kiel")
+    assert (await terminal.run(*added))[0] == 0
+
+    async def change(*arguments: str) -> dict[str, Any]:
+        code, output, errors = await terminal.run("change", "cleo", "DAN", *arguments, "--json")
+        assert (code, errors) == (0, "")
+        cleo, dan = json.loads(output)
+        assert {**cleo, "name": "dan", "created": dan["created"]} == dan
+        return {field: cleo[field] for field in ("groups", "ends_at", "note", "admin", "blocked")}
+
+    said = {"groups": ["a"], "ends_at": "2027-02-28T23:00:00+00:00", "note": "from Kiel", "admin": False}
+    said["blocked"] = False
+    steps: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+        (("--group", "b", "--group", "c"), {"groups": ["b", "c"]}),
+        (("--no-groups", "--note", ""), {"groups": [], "note": ""}),
+        (("--admin",), {"admin": True}),
+        (("--no-admin", "--note", "from Ulm"), {"admin": False, "note": "from Ulm"}),
+        (("--end", "2020-01-31"), {"ends_at": "2020-01-31T23:00:00+00:00"}),
+    ]
+    for arguments, changed in steps:
+        said |= changed
+        assert await change(*arguments) == said
+    assert not (await terminal.hub.login("dan", USER)).ok
+    assert await change("--no-end") == said | {"ends_at": None}
+    assert (await terminal.hub.login("dan", USER)).ok
+    assert (await terminal.run("change", "cleo", "dan", "--no-groups"))[:2] == (0, "Changed: cleo, dan.\n")
+    code, output, errors = await terminal.run("change", "cleo", "nobody", "dan", "--no-admin")
+    assert (code, output, errors) == (1, "", "jhaws: The hub has no user 'nobody'. Changed before: cleo.\n")
+
+
+async def test_a_forgotten_password_is_set_by_the_printed_code(terminal: Terminal) -> None:
+    """The code is printed with the whole link to the page; with --json it is the API's answer."""
+    hub = terminal.hub
+    assert (await terminal.run("add", "emil"))[0] == (await terminal.run("add", "fay", "--admin"))[0] == 0
+    code, output, _ = await terminal.run("reset", "Emil")
+    first, printed, last = output.splitlines()
+    link = urlsplit(last.removeprefix("or by the link "))
+    given = dict(parse_qsl(link.fragment))
+    assert (code, first[:26]) == (0, "One-time code of emil, unt")
+    assert f"{link.scheme}://{link.netloc}{link.path}" == f"{hub.url}hub/jhaws/reset"
+    assert given == {"name": "emil", "code": printed}
+    code, output, _ = await terminal.run("reset", "fay", "--json")
+    answer = json.loads(output)
+    assert (code, answer["name"], answer["link"][:17]) == (0, "fay", "/hub/jhaws/reset#")
+    for name, one_time_code in (("emil", printed), ("fay", answer["code"])):
+        new = f"a-new-password-of-{name}"
+        assert (await send(browser(hub), "reset", name=name, code=one_time_code, new=new))[0] == 200
+        assert (await hub.login(name, new)).ok
+
+
 async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> None:
     """Nothing is changed without --yes; a file of Excel's is read as it is; the export is the list again."""
     list_file = terminal.folder / "class.csv"
@@ -127,6 +182,12 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         (await terminal.run("list", "--state", "nonsense"), 2, "invalid choice"),
         (await terminal.run("list", "--token-file", "nowhere"), 2, "nowhere cannot be read: no such file"),
         (await terminal.run("allow"), 2, "required"),
+        (await terminal.run("change", "ann"), 2, "say what changes: --end, --group, --note, --admin"),
+        (await terminal.run("change", "ann", "--end", "2027-02-28", "--no-end"), 2, "not allowed with argument --end"),
+        (await terminal.run("change", "ann", "--end", "soon"), 1, "The end must be a day"),
+        (await terminal.run("change", "root", "--no-admin"), 1, "nor lose the admin flag here."),
+        (await terminal.run("reset", "nobody"), 1, "The hub has no user 'nobody'."),
+        (await terminal.run("reset"), 2, "required"),
         (await terminal.run("list", token="wrong"), 1, "refused the token in JUPYTERHUB_API_TOKEN (403)"),
         (await terminal.run("list", url="http://127.0.0.1:1"), 1, "does not answer"),
         (await terminal.run("list", url=terminal.hub.url + "nonsense"), 1, "sends elsewhere"),

@@ -6,13 +6,46 @@ import asyncio
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import pytest
+
+from tests.hubclient import Session
 
 from .hubs import RunningHub, running_hub
 from .test_login import ADMIN, CONFIG, USER, request_token
 
 ADD_PEOPLE = 'c.JhawsAuthenticator.allowed_users = {"ann", "bob"}\n'
+SCHOOL, SCANNER = "203.0.113.7", "198.51.100.66"
+FORGED = [
+    {},
+    {"X-Real-Ip": "192.0.2.9"},
+    {"X-Forwarded-For": "192.0.2.9"},
+    {"X-Forwarded-For": SCHOOL, "X-Real-Ip": SCHOOL, "Forwarded": f"for={SCHOOL}"},
+]
+
+
+def behind_load_balancer(address: str, **forged: str) -> dict[str, str]:
+    """Return the headers of a request from `address`: a load balancer appends it to what the client made up."""
+    return forged | {"X-Forwarded-For": f"{forged.get('X-Forwarded-For', '')}, {address}".removeprefix(", ")}
+
+
+async def open_form(hub: RunningHub, headers: dict[str, str]) -> Session:
+    """Open the login form in a browser that sends `headers` with each request."""
+    http = aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False))
+    hub.sessions.append(http)
+    session = Session(hub, http)
+    assert (await session.get("hub/login"))[0] == 200
+    return session
+
+
+async def send_form(session: Session, name: str, password: str) -> tuple[int, int]:
+    """Send the login form; return the status and Retry-After, 0 where there is none."""
+    form = {"username": name, "password": password, "_xsrf": session.xsrf}
+    url = f"{session.hub.url}hub/login"
+    async with session.http.post(url, data=form, allow_redirects=False) as response:
+        return response.status, int(response.headers.get("Retry-After", 0))
 
 
 async def guess(hub: RunningHub, name: str, times: int = 1, **headers: str) -> None:
@@ -117,6 +150,72 @@ async def test_behind_a_load_balancer_people_have_their_own_addresses(tmp_path: 
         await guess(hub, "ann", 1, **{"X-Forwarded-For": "1.2.3.4, 198.51.100.10, 10.0.3.4"})
 
         assert (await hub.api("GET", "jhaws/audit"))[1][0]["address"] == "198.51.100.10"
+
+
+async def read_delays(hub: RunningHub) -> dict[str, dict[str, Any]]:
+    """Return what failed logins have led to, by name and address; "" is for all together."""
+    return {each["value"]: each for each in (await hub.api("GET", "jhaws/throttle"))[1]}
+
+
+@pytest.mark.timeout(240)
+async def test_a_class_that_mistypes_is_never_put_off(tmp_path: Path) -> None:
+    """100 users of one address fail five times and get in then: no delay is over 5 s, and nobody is answered 429."""
+    people = [f"student-{number}" for number in range(100)]
+    # Together they fail 180 times before one of them gets in, in whatever order: 200 would be a scanner's.
+    seats = asyncio.Semaphore(36)
+    async with running_hub(tmp_path, CONFIG + f"c.JhawsAuthenticator.allowed_users = set({people})\n") as hub:
+
+        async def enter(name: str) -> tuple[list[tuple[int, int]], dict[str, Any]]:
+            async with seats:
+                session = await open_form(hub, behind_load_balancer(SCHOOL))
+                answers = [await send_form(session, name, f"mistyped-{number}") for number in range(5)]
+                told = await read_delays(hub)
+                return [*answers, await send_form(session, name, USER)], told
+
+        entered = dict(zip(people, await asyncio.gather(*map(enter, people)), strict=True))
+        school = (await read_delays(hub))[SCHOOL]
+
+        assert {name: answers for name, (answers, _) in entered.items() if answers != [(403, 0)] * 5 + [(302, 0)]} == {}
+        for name, (_, told) in entered.items():
+            assert [told[each]["delay_seconds"] for each in (name, SCHOOL, "")] == [4, 0, 0]
+            assert max(told[each]["wait_seconds"] for each in (name, SCHOOL, "")) <= 4
+        assert (school["delay_seconds"], school["failures_since_success"]) == (0, 0)
+        assert 400 < school["failures"] <= 500
+
+
+@pytest.mark.timeout(240)
+async def test_a_scanner_waits_a_minute_for_each_guess_and_nobody_else_does(tmp_path: Path) -> None:
+    """After 200 failures of ever new names, by form and by token request, whatever headers it makes up."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        scanner, clock = await open_form(hub, behind_load_balancer(SCANNER)), asyncio.get_running_loop().time
+        turns = asyncio.Semaphore(20)
+
+        async def scan(number: int) -> tuple[int, int]:
+            async with turns:
+                return await send_form(scanner, f"name-{number}", "guessed")
+
+        heard = await asyncio.gather(*map(scan, range(199)))
+        disguises = [await open_form(hub, behind_load_balancer(SCANNER, **headers)) for headers in FORGED]
+        began = clock()
+        heard.append(await scan(199))
+        refused = [await send_form(disguise, f"new-{number}", USER) for number, disguise in enumerate(disguises)]
+        auth = {"username": "ann", "password": USER}
+        tokens = [
+            (await request_token(hub, "ann", auth, **behind_load_balancer(SCANNER, **headers)))[0] for headers in FORGED
+        ]
+        passed = clock() - began
+        delays = (await read_delays(hub))[SCANNER]
+
+        assert set(heard) == {(403, 0)}
+        assert {status for status, _ in refused} == {429}
+        assert min(seconds for _, seconds in refused) + passed >= 60
+        assert set(tokens) == {403}
+        assert hub.log().count(f"Put off a login of an unknown name from {SCANNER}.") == len(FORGED)
+        assert hub.log().count(f"Put off a login of 'ann' from {SCANNER}.") == len(FORGED)
+        assert (delays["failures_since_success"], delays["delay_seconds"]) == (200, 60)
+        school = behind_load_balancer(SCHOOL)
+        assert await send_form(await open_form(hub, school), "bob", USER) == (302, 0)
+        assert (await request_token(hub, "ann", auth, **school))[0] == 201
 
 
 async def test_the_audit_log_is_read_by_name_page_and_as_csv(tmp_path: Path) -> None:
