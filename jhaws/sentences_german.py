@@ -90,7 +90,7 @@ GERMAN = {
         'Eine Liste mit mehreren Zellen in einer Zeile braucht eine Kopfzeile wie "name,gruppen,admin,ende,notiz".'
     ),
     "An empty list would remove everybody; delete people in the admin panel instead.": (
-        "Eine leere Liste würde alle löschen. Bitte löschen Sie die Personen stattdessen in der Übersicht der Admins."
+        "Eine leere Liste würde alle löschen. Bitte löschen Sie Personen stattdessen im Admin-Panel."
     ),
     "Not in the list, and not removed as you or an admin of the configuration: {names}.": (
         "Nicht in der Liste, und nicht gelöscht, da Sie selbst oder Admins der Konfiguration: {names}."
@@ -145,14 +145,14 @@ GERMAN = {
         "Die Liste hat Probleme, deshalb wurde nichts geändert. {problem}"
     ),
     "The list of people has changed since the preview. Look at a new one, and apply that.": (
-        "Die Personen haben sich seit der Vorschau geändert. Bitte sehen Sie sich eine neue an, und importieren Sie "
-        "dann diese."
+        "Die Liste der Personen hat sich seit der Vorschau geändert. Bitte sehen Sie sich eine neue Vorschau an, und "
+        "importieren Sie dann diese."
     ),
     "{count} servers of people who are removed have not stopped yet. Try it again soon.": (
         "Server von Personen, die gelöscht werden, laufen noch: {count}. Bitte versuchen Sie es gleich noch einmal."
     ),
     "There is no import that could be undone.": "Es gibt keinen Import, der rückgängig gemacht werden könnte.",
-    "{count:,} of the import stay: they are {why}.": "Aus dem Import bleiben, wie sie sind: {count:,} ({why}).",
+    "{count:,} of the import stay: they are {why}.": "Vom Import nicht rückgängig gemacht: {count:,} ({why}).",
     "in the hub again, so left as they are": "wieder im Hub",
     "gone, already as before, or to be kept as they are": "nicht mehr da, schon wie vorher, oder geschützt",
     "gone, made anew since, or to be kept": "nicht mehr da, seither neu angelegt, oder geschützt",
@@ -169,8 +169,8 @@ GERMAN = {
         "Mit manage_groups entscheidet jede Anmeldung über die Gruppen. Deshalb lassen sie sich hier nicht ändern."
     ),
     "{name} is you or an admin of the configuration, who can neither be shut out nor lose the admin flag here.": (
-        "{name}: Das sind Sie selbst oder ein Admin der Konfiguration. Hier lässt sich so jemand weder aussperren noch "
-        "als Admin absetzen."
+        "{name}: Das sind Sie selbst oder ein Admin der Konfiguration. Hier kann man weder den Zugang sperren noch das "
+        "Admin-Recht wegnehmen."
     ),
     "You cannot delete yourself: let another admin do it.": (
         "Sie können sich nicht selbst löschen. Bitten Sie einen anderen Admin darum."
