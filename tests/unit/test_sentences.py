@@ -90,10 +90,10 @@ def test_an_error_keeps_its_sentence() -> None:
 def test_a_copy_of_a_sentence_is_one(twin: object) -> None:
     """It can be translated as well."""
     assert callable(twin)
-    copied = twin(say("This says the same as line {line}.", line=7))
+    copied = twin(say("{name} is in the list twice.", name="'{x}'"))
 
-    assert copied == "This says the same as line 7."
-    assert translate(copied, "de") == "Hier steht dasselbe wie in Zeile 7."
+    assert copied == "'{x}' is in the list twice."
+    assert translate(copied, "de") == "'{x}' steht zweimal in der Liste."
 
 
 def test_a_sentence_in_a_sentence_is_translated_with_it() -> None:
