@@ -1,4 +1,4 @@
-"""What our handlers of the REST API have in common: they refuse with one sentence, in the language of the request.
+"""What our handlers have in common: they refuse with one sentence, in the language of the request.
 
 The browser's Accept-Language decides, as for the pages. Who sends none, as the command line and scripts, reads English,
 and so does the log.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
 from ..sentences import Sentence, translate
 from . import words
 
 
-class SentenceHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """Answers in the language of the request."""
+class SentenceMixin:
+    """Makes a handler of JupyterHub's answer in the language of the request; stands in front of its class."""
+
+    request: Any
 
     @property
     def language(self) -> str:
@@ -37,4 +38,4 @@ class SentenceHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no ty
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if isinstance(error, web.HTTPError):
             error.args = tuple(translate(each, self.language) for each in error.args)
-        super().write_error(status_code, **kwargs)
+        super().write_error(status_code, **kwargs)  # type: ignore[misc]  # of the handler

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import Scope
 from jupyterhub.utils import url_path_join
 
@@ -16,13 +17,13 @@ from .. import store
 from ..errors import PasswordError
 from ..sentences import say
 from . import codes, passwords
-from .answers import SentenceHandler
+from .answers import SentenceMixin
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
 
 
-class PasswordAPI(SentenceHandler):
+class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What both have in common."""
 
     def check_scope(self) -> None:

@@ -14,13 +14,14 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 
 from .. import store
 from ..sentences import say
 from ..store import AuditEntry, Tally
 from . import throttle
-from .answers import SentenceHandler
+from .answers import SentenceMixin
 from .roster_cells import guard
 
 AUDIT_COLUMNS = ("at", "action", "name", "actor", "address", "detail")
@@ -28,7 +29,7 @@ MOST_ENTRIES = 1000  # in one answer of JSON
 CSV_CHUNK = 5000  # rows, between which the hub does other things
 
 
-class ThrottleHandler(SentenceHandler):
+class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/throttle`."""
 
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
@@ -54,7 +55,7 @@ class ThrottleHandler(SentenceHandler):
         self.set_status(204)
 
 
-class AuditHandler(SentenceHandler):
+class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/audit`."""
 
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
@@ -112,7 +113,7 @@ def _show_entry(entry: AuditEntry) -> dict[str, str]:
     return shown | {"at": entry.at.isoformat()}
 
 
-def _write_down(handler: SentenceHandler, action: str, *, detail: str) -> None:
+def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:
     """Put what an admin did by the API into the audit log."""
     authenticator = handler.authenticator
     store.add_audit(

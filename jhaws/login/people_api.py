@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
+from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.metrics import TOTAL_USERS
 from jupyterhub.scopes import Scope, needs_scope
 from jupyterhub.user import User
@@ -24,7 +25,7 @@ from tornado import web
 from .. import store
 from ..sentences import say, translate
 from . import closing, importing, people, people_fields, roster
-from .answers import SentenceHandler
+from .answers import SentenceMixin
 from .importing import Actor
 from .people import RefusedError
 from .roster_cells import show_name
@@ -42,7 +43,7 @@ def needs(scope: str) -> Callable[[_Method], _Method]:
     return cast(Callable[[_Method], _Method], needs_scope(scope))
 
 
-class PeopleHandler(SentenceHandler):
+class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What all handlers of people have."""
 
     @property

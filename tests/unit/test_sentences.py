@@ -15,7 +15,7 @@ import pytest
 import jhaws
 from jhaws.errors import PasswordError, UsernameError
 from jhaws.login import api, gate_api, people_api
-from jhaws.login.answers import SentenceHandler
+from jhaws.login.answers import SentenceMixin
 from jhaws.names import check_username
 from jhaws.sentences import CATALOGUES, say, translate
 from jhaws.sentences_german import GERMAN
@@ -181,4 +181,4 @@ def test_every_handler_of_our_api_translates() -> None:
     """Whatever has a path below /hub/api/jhaws/ answers in the language of the request."""
     for path, handler in (*api.HANDLERS, *gate_api.HANDLERS, *people_api.HANDLERS):
         assert path.startswith("/api/jhaws/")
-        assert issubclass(handler, SentenceHandler), path
+        assert issubclass(handler, SentenceMixin), path
