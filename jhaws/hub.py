@@ -19,7 +19,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -29,6 +28,7 @@ from kubespawner import KubeSpawner
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
+from . import pages
 from .errors import ConfigError
 from .login.authenticator import JhawsAuthenticator
 from .names import hub_id
@@ -58,7 +58,6 @@ PLACEHOLDER = "jhaws-placeholder"
 # How a process finds Kubernetes; JupyterHub hands a service only what it is told to.
 KUBERNETES_ENVIRONMENT = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 GIB = 2**30  # bytes
-PAGES = Path(__file__).parent / "pages" / "templates"
 # Where a hub that listens on all addresses is reached from its own pod.
 EVERY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not bound here
 
@@ -177,20 +176,12 @@ def complete(app: Any, wanted: Wanted, chart: Chart) -> None:
         app.log.warning(warning)
     if issubclass(app.spawner_class, JhawsSpawner):
         check_spawner(app.spawner_class, app.config)
-        add_pages(app)
+        pages.add_templates(app)
     _warn_of_lost_dummy(app, chart)
     if wanted.culler:
         _add_culler(app, chart)
     if wanted.placeholder:
         _add_placeholder(app, chart)
-
-
-def add_pages(app: Any) -> None:
-    """Put our pages behind the operator's own, which win, and before JupyterHub's."""
-    theirs = os.path.join(app.data_files_path, "templates")
-    paths = list(app.template_paths)
-    place = paths.index(theirs) if theirs in paths else len(paths)
-    app.template_paths = [*paths[:place], str(PAGES), *paths[place:]]
 
 
 def check_spawner(spawner_class: type[JhawsSpawner], config: Config) -> None:

@@ -40,6 +40,11 @@ class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHu
         """The name of the user or the service that asks."""
         return str(self.current_user.name)
 
+    @property
+    def address(self) -> str:
+        """Where the request came from."""
+        return str(self.authenticator.door.client_address(self))
+
 
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
@@ -57,7 +62,7 @@ class SharedPasswordAPI(PasswordAPI):
             self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
         keyring = self.authenticator.keyring
         try:
-            version = await keyring.change_shared(self.db, made_by=self.requester, **change)
+            version = await keyring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
         except PasswordError as error:
             self.refuse(409, error.sentence)
         self.log.info("%s has set a new shared password.", self.requester)
@@ -82,7 +87,7 @@ class ResetAPI(PasswordAPI):
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
             self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
-        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester)
+        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester, address=self.address)
         self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
         self.set_header("Cache-Control", "no-store")
         self.set_status(201)

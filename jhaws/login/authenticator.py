@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,12 +17,13 @@ from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from tornado import web
 from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 
-from .. import store
+from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
 from ..sentences import say
 from . import (
     addresses,
+    admin_pages,
     allowlist,
     api,
     closing,
@@ -42,8 +42,6 @@ from .times import TimeZoneName
 
 # What JupyterHub itself logs with whatever was typed as a name; our own line takes its place.
 UPSTREAM_REFUSAL = "Failed login for %r"
-
-TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
@@ -300,8 +298,9 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
             self.log.addFilter(_is_not_upstream_refusal)
-        if str(TEMPLATES) not in self.parent.template_paths:
-            self.parent.template_paths = [*self.parent.template_paths, str(TEMPLATES)]
+        pages.add_templates(self.parent)
+        # For the links in the hub's navigation.
+        self.parent.template_vars = {**self.parent.template_vars, "jhaws_personal_password": self.personal_password}
         if self.parent.reset_db:
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)
@@ -351,7 +350,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's."""
-        return [*super().get_handlers(app), *handlers.HANDLERS, *api.HANDLERS, *people_api.HANDLERS, *gate_api.HANDLERS]
+        ours = (handlers, admin_pages, api, people_api, gate_api)
+        return [*super().get_handlers(app), *(handler for module in ours for handler in module.HANDLERS)]
 
     def known_passwords(self) -> passwords.Passwords:
         """Return the passwords of the configuration."""

@@ -2,8 +2,8 @@
 
 It runs in the hub's own process, where sessions and servers are. `revoke` does it at once, for whoever asks;
 `Closer` looks every `CHECK_SECONDS` for people whose end has passed or who were blocked, also while the hub was down,
-and remembers in the database for whom it is done. A server that is just starting cannot be stopped: the next look does
-it. No failure of the database or of a server ends the looking; each is one line in the log.
+and remembers in the database for whom it is done. A server that is just starting is stopped when it has started. No
+failure of the database or of a server ends the looking; each is one line in the log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from . import people
 from .roster_cells import show_name
 
 CHECK_SECONDS = 30.0
-LOOK_SECONDS = 0.5  # between two looks at whether the hub has started
+LOOK_SECONDS = 0.5  # between two looks at whether the hub, or a server, has started
 TURN_PEOPLE = 100  # closed in one transaction, before others get their turn
 STOP_SECONDS = 10.0  # a request waits that long for servers; JupyterHub's `slow_stop_timeout`
 MAX_STOPS = 10  # servers that are stopped at once
@@ -42,6 +42,7 @@ class Closer:
         self._busy = asyncio.Lock()
         self._stops: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_STOPS)
+        self._busy_servers: set[Any] = set()  # to be stopped when what the hub does with them is over
 
     def start(self) -> None:
         """Begin to look when the hub has started, when all its servers are in its memory."""
@@ -133,7 +134,7 @@ class Closer:
             self._stop_servers(person.user_id)
 
     def _stop_servers(self, user_id: int) -> list[asyncio.Task[None]]:
-        """Begin to stop the servers of a user that run."""
+        """Begin to stop the servers of a user; one that is starting is stopped when it has started."""
         stops = []
         for spawner in self.active_servers(user_id):
             if not spawner.pending:
@@ -141,7 +142,18 @@ class Closer:
                 spawner._stop_pending = True
                 stops.append(asyncio.create_task(self._stop(user_id, spawner), name=f"jhaws stop {spawner._log_name}"))
                 self._keep(stops[-1])
+            elif spawner.pending != "stop" and spawner not in self._busy_servers:
+                self._busy_servers.add(spawner)
+                self._keep(asyncio.create_task(self._stop_soon(user_id, spawner), name="jhaws stop soon"))
         return stops
+
+    async def _stop_soon(self, user_id: int, spawner: Any) -> None:
+        while spawner.pending:  # noqa: ASYNC110  # JupyterHub has no event for it
+            await asyncio.sleep(LOOK_SECONDS)
+        self._busy_servers.discard(spawner)
+        if spawner.active:
+            spawner._stop_pending = True
+            await self._stop(user_id, spawner)
 
     async def _stop(self, user_id: int, spawner: Any) -> None:
         """Do what JupyterHub does when an admin stops a server."""

@@ -35,9 +35,7 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     def get(self) -> None:
         """List names and addresses with failed logins, the last first."""
-        now = time.time()
-        shown = (_show_tally(tally, now) for tally in store.list_tallies(self.db))
-        self.write(json.dumps([each for each in shown if each["failures"]][:MOST_ENTRIES]))
+        self.write(json.dumps(list_tallies(self.db, now=time.time())))
 
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     def delete(self) -> None:
@@ -92,6 +90,17 @@ class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterH
 
 
 HANDLERS = [(r"/api/jhaws/throttle", ThrottleHandler), (r"/api/jhaws/audit", AuditHandler)]
+
+
+def list_tallies(db: Any, *, now: float) -> list[dict[str, Any]]:
+    """Return what failed logins have led to, the last first, as the API shows it.
+
+    Args:
+        db: The hub's session.
+        now: Seconds since 1970.
+    """
+    shown = (_show_tally(tally, now) for tally in store.list_tallies(db))
+    return [each for each in shown if each["failures"]][:MOST_ENTRIES]
 
 
 def _show_tally(tally: Tally, now: float) -> dict[str, Any]:

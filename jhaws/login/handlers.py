@@ -98,7 +98,8 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
     """
     await handler.auth_to_user({**model, "name": name})
     keyring = handler.authenticator.keyring
-    code, _ = keyring.give_code(handler.db, name, actor="", lasts=codes.LASTS_AT_LOGIN)
+    address = handler.authenticator.door.client_address(handler)
+    code, _ = keyring.give_code(handler.db, name, actor="", lasts=codes.LASTS_AT_LOGIN, address=address)
     await show(
         handler,
         title="choose_title",
@@ -118,6 +119,11 @@ class PasswordPage(BaseHandler):  # type: ignore[misc]  # upstream has no types
     def field(self, name: str) -> str:
         """Return a field of the form as it was typed, "" where it is missing."""
         return str(self.get_body_argument(name, "", strip=False))
+
+    @property
+    def address(self) -> str:
+        """Where the request came from."""
+        return str(self.authenticator.door.client_address(self))
 
     async def end_other_logins(self, name: str) -> Any:
         """End all logins and tokens of a user but those of servers, commit, and return JupyterHub's user."""
@@ -146,7 +152,7 @@ class ResetHandler(PasswordPage):
             if min_length is None:
                 raise PasswordError("invalid", say("The user may not have a password of their own."))
             keyring = self.authenticator.keyring
-            await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length)
+            await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.log.warning("Refused to set a password by a one-time code: %s", error)
@@ -201,7 +207,8 @@ class PasswordHandler(PasswordPage):
                 raise PasswordError("wrong", say("The password until now is wrong."))
             if new == self.field("old"):
                 raise PasswordError("same", say("The new password is the old one."))
-            await self.authenticator.keyring.change_own(self.db, name, new=new, min_length=min_length)
+            keyring = self.authenticator.keyring
+            await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.set_status(403 if error.reason == "wrong" else 400)

@@ -88,7 +88,14 @@ class Keyring:
         )
 
     async def change_shared(
-        self, db: Session, password: str, *, groups: store.Groups, made_by: str, old_ends_at: datetime | None = None
+        self,
+        db: Session,
+        password: str,
+        *,
+        groups: store.Groups,
+        made_by: str,
+        old_ends_at: datetime | None = None,
+        address: str = "",
     ) -> store.Version:
         """Set a new version of the password of all, or of some groups; commits.
 
@@ -98,6 +105,7 @@ class Keyring:
             groups: Whose it is; None for all users.
             made_by: Who changes it.
             old_ends_at: Aware time until which the old versions open too; None for now.
+            address: From where.
 
         Returns:
             The new version.
@@ -117,12 +125,14 @@ class Keyring:
         store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
         whose = "all users" if groups is None else ", ".join(groups)
         detail = f"of {whose}; the old one ends {end:%Y-%m-%d %H:%M} UTC" if old else f"of {whose}"
-        store.add_audit(db, action="password.shared", actor=made_by, detail=detail, at=now)
+        store.add_audit(db, action="password.shared", actor=made_by, address=address, detail=detail, at=now)
         db.commit()
         self._checker.remember(password, hashed)
         return store.read_versions(db)[-1]
 
-    def give_code(self, db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+    def give_code(
+        self, db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS, address: str = ""
+    ) -> tuple[str, datetime]:
         """Give a user a one-time code instead of an older one, and return it and its end; commits.
 
         Args:
@@ -130,13 +140,16 @@ class Keyring:
             name: A user's normalised name.
             actor: Who gives it, "" for the person.
             lasts: How long it is worth something.
+            address: From where.
 
         Raises:
             PasswordError: There is no such user.
         """
-        return give_code(db, name, actor=actor, lasts=lasts)
+        return give_code(db, name, actor=actor, lasts=lasts, address=address)
 
-    async def reset_own(self, db: Session, name: str | None, *, code: str, new: str, min_length: int) -> None:
+    async def reset_own(
+        self, db: Session, name: str | None, *, code: str, new: str, min_length: int, address: str = ""
+    ) -> None:
         """Set a user's own password by a one-time code; the caller ends the user's logins and commits.
 
         Args:
@@ -145,6 +158,7 @@ class Keyring:
             code: As it was typed.
             new: As it was typed.
             min_length: Characters that the new one must have.
+            address: From where.
 
         Raises:
             PasswordError: The code is worth nothing, in the same words for every name; or the new one is no good, and
@@ -159,9 +173,10 @@ class Keyring:
         # Twice at the same moment: only one of them finds the code in the table.
         if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
             raise PasswordError("invalid", say("The one-time code was used or replaced a moment ago."))
-        store.add_audit(db, action="password.own", name=name, detail="set by a one-time code", at=now)
+        detail = "set by a one-time code"
+        store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=now)
 
-    async def change_own(self, db: Session, name: str, *, new: str, min_length: int) -> None:
+    async def change_own(self, db: Session, name: str, *, new: str, min_length: int, address: str = "") -> None:
         """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
 
         Raises:
@@ -173,7 +188,7 @@ class Keyring:
         if own is None or own != before:
             raise PasswordError("wrong", say("The password was changed by somebody else a moment ago."))
         store.set_own_password(db, own, hashed, at=datetime.now(UTC))
-        store.add_audit(db, action="password.own", name=name, detail="changed", at=datetime.now(UTC))
+        store.add_audit(db, action="password.own", name=name, address=address, detail="changed", at=datetime.now(UTC))
 
     async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
         passwords.check_new(new, min_length=min_length, name=name)
@@ -200,14 +215,16 @@ class Keyring:
         return hashed
 
 
-def give_code(db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS) -> tuple[str, datetime]:
+def give_code(
+    db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS, address: str = ""
+) -> tuple[str, datetime]:
     """Do what `Keyring.give_code` does, without a hub: for `jhaws password code`."""
     own = store.read_own(db, name)
     if own is None:
         raise PasswordError("nobody", say("The hub has no user {name}; add the user first.", name=repr(name)))
     code, now = codes.make_code(), datetime.now(UTC)
     store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
-    store.add_audit(db, action="password.code", name=name, actor=actor, at=now)
+    store.add_audit(db, action="password.code", name=name, actor=actor, address=address, at=now)
     db.commit()
     return code, now + lasts
 

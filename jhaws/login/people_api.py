@@ -43,22 +43,27 @@ def needs(scope: str) -> Callable[[_Method], _Method]:
     return cast(Callable[[_Method], _Method], needs_scope(scope))
 
 
+def read_actor(handler: Any) -> Actor:
+    """Say who sends a request, of any handler of the hub, and what they may do."""
+    user, authenticator = handler.current_user, handler.authenticator
+    admins = {authenticator.normalize_username(name) for name in authenticator.admin_users}
+    mine = {user.name} if isinstance(user, User) else set()
+    return Actor(
+        name=user.name if mine else f"service {user.name}",
+        keep=frozenset(admins | mine),
+        is_admin=bool(user.admin),
+        may_group=handler.parsed_scopes.get("admin:groups") == Scope.ALL,
+        address=authenticator.door.client_address(handler),
+    )
+
+
 class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What all handlers of people have."""
 
     @property
     def actor(self) -> Actor:
         """Who asks."""
-        user = self.current_user
-        admins = {self.authenticator.normalize_username(name) for name in self.authenticator.admin_users}
-        mine = {user.name} if isinstance(user, User) else set()
-        return Actor(
-            name=user.name if mine else f"service {user.name}",
-            keep=frozenset(admins | mine),
-            is_admin=bool(user.admin),
-            may_group=self.parsed_scopes.get("admin:groups") == Scope.ALL,
-            address=self.authenticator.door.client_address(self),
-        )
+        return read_actor(self)
 
     @property
     def zone(self) -> ZoneInfo:

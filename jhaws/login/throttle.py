@@ -51,6 +51,8 @@ CREDIT_SECONDS = 3600.0  # a name's success ends its address's run once in this 
 KNOWN_SECONDS = 14 * 86400.0  # as long as JupyterHub's login cookie lives
 
 ADDRESS_MAX_OPEN = 400  # failures of a run, up to 200, and attempts in flight: 200 at once always fit
+UNKNOWN = "unknown "  # before the hash of a name that nobody has
+HASH_BYTES = 16
 ALL_MAX_IN_FLIGHT = 1000  # attempts let through and not answered yet, for unknown addresses
 
 DECAY_SECONDS = 3600.0  # failures count 1/e after it: a steady rate per hour is its own count
@@ -97,8 +99,13 @@ def name_value(name: str | None, *, known: bool, secret: bytes) -> str:
         secret: Key of the hash; the same after a restart, or the names start afresh.
     """
     typed = (name or "").encode("utf-8", "surrogatepass")
-    hidden = hashlib.blake2b(typed, key=hashlib.sha256(secret).digest(), digest_size=16).hexdigest()
-    return name if known and name is not None else f"unknown {hidden}"
+    hidden = hashlib.blake2b(typed, key=hashlib.sha256(secret).digest(), digest_size=HASH_BYTES).hexdigest()
+    return name if known and name is not None else f"{UNKNOWN}{hidden}"
+
+
+def is_unknown(value: str) -> bool:
+    """Tell whether a tally of a name is that of a name that nobody has."""
+    return value.startswith(UNKNOWN) and len(value) == len(UNKNOWN) + 2 * HASH_BYTES
 
 
 def decide(tallies: Tallies, *, now: float, in_flight: InFlight) -> tuple[Wait | Refuse, Tallies]:

@@ -5,6 +5,9 @@ One table: what a page says has one key, and each key all languages. The browser
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 LANGUAGES = ("en", "de")
 
 WORDS = {
@@ -91,6 +94,21 @@ def choose_language(header: str) -> str:
     return min(wanted, key=lambda each: each[0])[1] if wanted else LANGUAGES[0]
 
 
+def say(table: Mapping[str, tuple[str, ...]], language: str, key: str, **values: Any) -> str:
+    """Return a text of a table like `WORDS` with its values in their places.
+
+    Args:
+        table: Key → the text in each of `LANGUAGES`.
+        language: One of them.
+        key: Of the text.
+        values: What stands in braces in the text.
+    """
+    text = table[key][LANGUAGES.index(language)]
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
 def make_words(header: str, *, min_length: int) -> dict[str, str]:
     """Return all texts in the browser's language.
 
@@ -98,5 +116,5 @@ def make_words(header: str, *, min_length: int) -> dict[str, str]:
         header: Accept-Language, "" where there is none.
         min_length: Characters of a new password.
     """
-    place = LANGUAGES.index(choose_language(header))
-    return {key: texts[place].replace("{length}", str(min_length)) for key, texts in WORDS.items()}
+    language = choose_language(header)
+    return {key: say(WORDS, language, key, length=min_length) for key in WORDS}

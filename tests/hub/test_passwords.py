@@ -105,6 +105,25 @@ async def test_an_own_password_takes_the_place_of_the_shared_one(tmp_path: Path)
         assert nothing_secret_in(hub, OWN, OTHER, "short", "wrong-one")
 
 
+async def test_the_audit_log_says_from_where_passwords_were_changed(tmp_path: Path) -> None:
+    """Each change of a password stands there with who made it, whose it is, and the address."""
+    async with running_hub(tmp_path, OPTIONAL) as hub:
+        ann, root = await hub.login("ann", USER), await hub.login("root", ADMIN)
+        assert (await send(ann, "password", old=USER, new=OWN))[0] == 200
+        code = (await root.api("POST", "jhaws/people/ann/reset", {}))[1]["code"]
+        assert (await send(browser(hub), "reset", name="ann", code=code, new=OTHER))[0] == 200
+        assert (await root.api("POST", "jhaws/password", {"generate": True}))[0] == 201
+
+        _, entries = await root.api("GET", "jhaws/audit?limit=20")
+        shown = [(each["action"], each["name"], each["actor"], each["address"]) for each in entries]
+        assert [each for each in shown if each[0].startswith("password.")] == [
+            ("password.shared", "", "root", "127.0.0.1"),
+            ("password.own", "ann", "", "127.0.0.1"),
+            ("password.code", "ann", "root", "127.0.0.1"),
+            ("password.own", "ann", "", "127.0.0.1"),
+        ]
+
+
 async def test_a_forgotten_password_is_set_by_a_code_once(tmp_path: Path) -> None:
     """The code works once, only for its name, until a newer one; every other answer is the same, whoever is meant."""
     async with running_hub(tmp_path, OPTIONAL) as hub:

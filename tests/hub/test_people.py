@@ -160,6 +160,34 @@ async def test_revoking_closes_but_does_not_shut_out(hub: RunningHub, root: Sess
     assert await may_enter(hub, "rita")
 
 
+async def test_a_server_that_is_starting_is_stopped_when_it_has_started(tmp_path: Path) -> None:
+    """Revoking and blocking end also what was just being started, without waiting for the next look."""
+    slow = """
+jhaws.login.closing.CHECK_SECONDS = 3600
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+import asyncio
+async def hold(spawner):
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.05)
+c.Spawner.pre_spawn_hook = hold
+"""
+    async with running_hub(tmp_path, CONFIG + slow) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "rita", "ben")
+        for name in ("rita", "ben"):
+            assert (await root.api("POST", f"users/{name}/server"))[0] == 202
+        assert (await root.api("POST", "jhaws/people/rita/revoke", {}))[1]["servers"] == 1
+        assert (await root.api("PATCH", "jhaws/people/ben", {"blocked": True}))[1]["servers"] == 1
+        (tmp_path / "go").touch()
+
+        async def all_gone() -> bool:
+            return hub.log().count("seconds to start") >= 2 and not any(
+                [(await person(root, name))["servers"] for name in ("rita", "ben")]
+            )
+
+        await eventually(all_gone, within=60, what="both servers to have started and ended")
+
+
 async def test_an_end_counts_when_it_comes(hub: RunningHub, root: Session) -> None:
     """An end in the past closes at once, one that comes while the hub runs a moment later; a new end opens again."""
     await add(root, "bob", "carl", ends_at="2027-02-28")

@@ -1,7 +1,4 @@
-"""What a user reads while a server starts and after it has ended by itself, and what Prometheus reads of it.
-
-Set JHAWS_SCREENSHOTS to a folder to keep a picture of each page.
-"""
+"""What a user reads while a server starts and after it has ended by itself, and what Prometheus reads of it."""
 
 import asyncio
 import json
@@ -19,13 +16,11 @@ import pytest_asyncio
 from jhaws.local.scheduling.nodes import LocalNodegroup
 from tests.hubclient import eventually
 
+from .browsers import log_in, needs_browser, picture, running_chromium
 from .clusters import USER_PASSWORD, Place, hub_on_cluster
-from .test_browser import ARGUMENTS, CHROMIUM, log_in, picture
 from .test_servers import container_pid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed: run `apt-get install chromium`")
 
 CONFIG = """
 c.JupyterHub.load_roles.append({"name": "metrics", "services": ["test-admin"], "scopes": ["read:metrics"]})
@@ -62,12 +57,8 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Any]:
     """A running browser; each test opens contexts, which share nothing."""
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    async with running_chromium() as browser:
         yield browser
-        await browser.close()
 
 
 async def events_of(place: Place, name: str, *, token: str = "") -> AsyncIterator[dict[str, Any]]:
@@ -225,7 +216,7 @@ async def _has(place: Place, name: str) -> bool:
 async def test_the_waiting_page_shows_it_all_and_survives_a_reload(chromium: Any, place: Place) -> None:
     """In the browser: the words under the bar, which a reload brings back where it was, and then JupyterLab."""
     await place.add_user("othertwo")
-    page = await log_in(chromium, place, "othertwo", USER_PASSWORD)
+    page = await log_in(chromium, place.hub, "othertwo", USER_PASSWORD)
     message = page.locator("#progress-message")
     await page.get_by_text("Fetching the software").first.wait_for()
     before = int(await page.locator("#progress-bar").get_attribute("aria-valuenow") or 0)
@@ -249,7 +240,7 @@ async def test_the_waiting_page_shows_it_all_and_survives_a_reload(chromium: Any
 async def test_a_server_that_was_killed_for_its_memory_has_a_page_that_says_so(chromium: Any, place: Place) -> None:
     """Whoever comes back reads that the server has stopped, why, and how to go on; not that a start failed."""
     await place.add_user("dee")
-    page = await log_in(chromium, place, "dee", USER_PASSWORD)
+    page = await log_in(chromium, place.hub, "dee", USER_PASSWORD)
     await page.wait_for_url("**/user/dee/lab**")
     os.kill(container_pid("dee"), signal.SIGKILL)
     await eventually(lambda: _is_gone(place, "dee"), what="the hub noticing")
@@ -272,7 +263,7 @@ async def _is_gone(place: Place, name: str) -> bool:
 async def test_a_start_that_failed_keeps_jupyterhubs_page(chromium: Any, place: Place) -> None:
     """Its heading says that the start failed; the sentence is ours."""
     await place.add_user("missing")
-    page = await log_in(chromium, place, "missing", USER_PASSWORD)
+    page = await log_in(chromium, place.hub, "missing", USER_PASSWORD)
     await page.get_by_text("Spawn failed").first.wait_for()
     await picture(page, "failing")
     await page.reload()

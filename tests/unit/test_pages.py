@@ -1,5 +1,8 @@
 """Our pages in the hub, as the browser gets them."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +12,7 @@ from jupyterhub.app import JupyterHub
 from tornado import web
 from traitlets.config import Config
 
-from jhaws.hub import PAGES, add_pages
+from jhaws.pages import TEMPLATES, add_templates
 
 USER = SimpleNamespace(name="ada", spawner=SimpleNamespace(options_form=""))
 
@@ -20,14 +23,14 @@ def paths_of(app: JupyterHub) -> list[str]:
     return app.template_paths if theirs in app.template_paths else [*app.template_paths, theirs]
 
 
-def render(name: str, **values: Any) -> str:
+def render(name: str, *, more: Sequence[Path] = (), **values: Any) -> str:
     """Render one of our pages with JupyterHub's own, as its `init_tornado_settings` loads them."""
     theirs = JupyterHub()._template_paths_default()
     loader = ChoiceLoader(
-        [PrefixLoader({"templates": FileSystemLoader(theirs)}, "/"), FileSystemLoader([PAGES, *theirs])]
+        [PrefixLoader({"templates": FileSystemLoader(theirs)}, "/"), FileSystemLoader([*more, TEMPLATES, *theirs])]
     )
     known = {"static_url": lambda path, **_: path, "user": USER, "spawn_url": "/hub/spawn/ada"}
-    return Environment(loader=loader, autoescape=True).get_template(name).render(**known, **values)
+    return Environment(loader=loader, autoescape=True).get_template(name).render({**known, **values})
 
 
 def test_our_pages_stand_behind_the_operators_and_before_jupyterhubs() -> None:
@@ -36,11 +39,11 @@ def test_our_pages_stand_behind_the_operators_and_before_jupyterhubs() -> None:
     theirs = plain._template_paths_default()[0]
     both = JupyterHub(config=Config({"JupyterHub": {"template_paths": ["/own", theirs, "/last"]}}))
     for app in (plain, own, both):
-        add_pages(app)
+        add_templates(app)
 
-    assert paths_of(plain) == [str(PAGES), theirs]
-    assert paths_of(own) == ["/own", str(PAGES), theirs]
-    assert paths_of(both) == ["/own", str(PAGES), theirs, "/last"]
+    assert paths_of(plain) == [str(TEMPLATES), theirs]
+    assert paths_of(own) == ["/own", str(TEMPLATES), theirs]
+    assert paths_of(both) == ["/own", str(TEMPLATES), theirs, "/last"]
 
 
 def ended(message: str) -> dict[str, Any]:
@@ -83,3 +86,24 @@ def test_the_waiting_page_is_jupyterhubs_with_a_style_of_ours() -> None:
     assert 'id="progress-bar"' in page
     assert 'new EventSource("/progress")' in page
     assert "#progress-log .jhaws-time { display: none; }" in page
+
+
+@pytest.mark.parametrize(
+    ("scopes", "admin", "personal", "links"),
+    [
+        (["admin:users"], True, "off", ["people", "password"]),
+        ([], False, "optional", ["password"]),
+        ([], False, "off", []),
+        (["admin:users"], True, "", []),
+    ],
+)
+def test_the_navigation_has_what_somebody_may_open(
+    tmp_path: Path, scopes: list[str], admin: bool, personal: str, links: list[str]
+) -> None:
+    """With jhaws's login there are links, also in an operator's own page that extends ours; with another one none."""
+    user = SimpleNamespace(name="ada", admin=admin, spawner=SimpleNamespace(options_form=""))
+    (tmp_path / "own.html").write_text('{% extends "jhaws_page.html" %}{% block title %}Ours{% endblock %}')
+    for name in ("page.html", "own.html"):
+        values = {"user": user, "parsed_scopes": scopes, "jhaws_personal_password": personal, "base_url": "/hub/"}
+        page = render(name, more=[tmp_path], **values)
+        assert re.findall(r'href="/hub/jhaws/(\w+)"', page) == links

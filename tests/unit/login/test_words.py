@@ -1,4 +1,4 @@
-"""What the password pages say."""
+"""What our pages say, in each language."""
 
 import ast
 import re
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jhaws.login import passwords, words
+from jhaws.login import admin_pages, admin_words, passwords, words
+from jhaws.pages import TEMPLATES
 
 LOGIN = Path(passwords.__file__).parent
 
@@ -33,13 +34,46 @@ def test_the_browser_chooses(header: str, language: str) -> None:
     assert words.choose_language(header) == language
 
 
-def test_every_text_is_in_every_language() -> None:
+@pytest.mark.parametrize("table", [words.WORDS, admin_words.WORDS, admin_words.ACTIONS])
+def test_every_text_is_in_every_language(table: dict[str, tuple[str, ...]]) -> None:
     """Each key has a sentence for each language, with the same places for numbers."""
-    for key, texts in words.WORDS.items():
+    for key, texts in table.items():
         assert len(texts) == len(words.LANGUAGES), key
         assert all(texts), key
         assert len({tuple(re.findall(r"\{\w+\}", text)) for text in texts}) == 1, key
     assert "mindestens 12 Zeichen" in words.make_words("de", min_length=12)["new"]
+
+
+def test_a_value_is_put_in_as_it_is() -> None:
+    """Whatever a name holds, it is the name's text."""
+    assert words.say(admin_words.WORDS, "de", "delete_confirm", name="{x} %s {0}") == "{x} %s {0} löschen?"
+
+
+def test_the_admins_pages_use_every_text_and_no_other() -> None:
+    """What a template or the pages' code says is in the table, and nothing else is."""
+    python = (LOGIN / "admin_pages.py").read_text()
+    html = "".join(path.read_text() for path in TEMPLATES.glob("jhaws_*.html"))
+    used = (
+        set(re.findall(r"""say\(["'](\w+[^_])["']""", html + python))
+        | set(admin_pages.TABS)
+        | set(admin_pages.SCRIPT_WORDS)
+    )
+    used |= {key for key in admin_words.WORDS if key.startswith(("state_", "kind_"))}
+
+    assert used == set(admin_words.WORDS)
+
+
+def test_every_entry_of_the_audit_log_has_its_words() -> None:
+    """What is written into the log anywhere can be said on its page, and chosen there."""
+    written = set()
+    for path in LOGIN.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and re.fullmatch(
+                r"(person|people|password|throttle|login)\.\w+", str(node.value)
+            ):
+                written.add(node.value)
+
+    assert written | {"login"} == set(admin_words.ACTIONS)
 
 
 def test_every_reason_has_its_words() -> None:

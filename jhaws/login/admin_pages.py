@@ -1,0 +1,289 @@
+"""The admins' pages: people, import, shared password, audit log, failed logins.
+
+They only show. What an admin does on them goes to the REST API, by `pages/static/admin.js` and with JupyterHub's XSRF
+token, so that pages, command and scripts have the same rights and the same sentences. Who may open them may change
+all users. Nothing that is secret is in a page: a new password and a one-time code are in the API's answer alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jupyterhub.handlers import BaseHandler
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
+from jupyterhub.utils import url_escape_path
+from tornado import web
+from tornado.httputil import url_concat
+
+from .. import pages, store
+from ..sentences import say
+from . import admin_words, closing, passwords, people, people_api, throttle, versions, words
+from .answers import SentenceMixin
+from .gate_api import list_tallies
+from .roster_cells import format_end, show_name
+
+PEOPLE_ON_PAGE = 100
+ENTRIES_ON_PAGE = 100
+ENTRIES_OF_PERSON = 20
+# The tabs, in their order: the text's key and the path below the hub's.
+TABS = {
+    "people": "jhaws/people",
+    "import": "jhaws/import",
+    "rotate": "jhaws/shared-password",
+    "audit": "jhaws/audit",
+    "throttle": "jhaws/failed-logins",
+}
+# What the scripts say, by key.
+SCRIPT_WORDS = (
+    "done lost logged_out unchanged copied line added changed removed as_before not_shown nothing give_list too_large "
+    "imported undo_done remarks problems name groups admin end note yes"
+).split()
+
+
+class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream has no types
+    """What all of these pages have."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where days end, and in which times are shown."""
+        return ZoneInfo(self.authenticator.time_zone)
+
+    def say(self, key: str, **values: Any) -> str:
+        """Return one of our texts."""
+        return words.say(admin_words.WORDS, self.language, key, **values)
+
+    def show_time(self, at: datetime | None) -> str:
+        """Show a moment to the minute, where days end; JupyterHub's own times have no zone and are UTC."""
+        if at is None:
+            return ""
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+
+    def link(self, path: str, **query: Any) -> str:
+        """Return the address of a page with a query of what is not empty."""
+        return str(url_concat(self.hub.base_url + path, {name: str(value) for name, value in query.items() if value}))
+
+    def read_query(self, *names: str) -> dict[str, str]:
+        """Return texts of the query, "" for what is not there, no longer than a name can be."""
+        return {name: self.get_query_argument(name, "").replace("\0", "")[: store.NAME_LENGTH] for name in names}
+
+    def page_number(self, name: str, *, least: int) -> int:
+        """Read a number of the query; whatever is none counts as the least."""
+        text = self.get_query_argument(name, "")
+        return max(least, int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else least
+
+    async def show(self, tab: str, *, title: str, **values: Any) -> None:
+        """Finish with a page, which no cache keeps: it holds people's names."""
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "same-origin")
+        page = await self.render_template(
+            values.pop("template", f"jhaws_{tab}.html"),
+            tab=tab,
+            tabs=[(key, self.say(key), self.link(path)) for key, path in TABS.items()],
+            heading=title,
+            language=self.language,
+            say=self.say,
+            show_time=self.show_time,
+            link=self.link,
+            script_words={key: self.say(key) for key in SCRIPT_WORDS},
+            static=lambda name: _static_url(self.hub.base_url, name),
+            **values,
+        )
+        self.finish(page)
+
+
+class PeoplePage(AdminPage):
+    """`/hub/jhaws/people`: the list, with search, states and order."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self) -> None:
+        """Show one page of the list."""
+        asked = {
+            name: self.get_query_argument(name, "").replace("\0", "")[:255] for name in ("search", "state", "order")
+        }
+        state: Any = asked["state"] if asked["state"] in people_api.STATES else ""
+        order: Any = asked["order"] if asked["order"].removeprefix("-") in people_api.ORDERS else "name"
+        number = self.page_number("page", least=1)
+        query = store.PeopleQuery(
+            search=asked["search"],
+            state=state,
+            order=order.removeprefix("-"),
+            descending=order.startswith("-"),
+            offset=(number - 1) * PEOPLE_ON_PAGE,
+            limit=PEOPLE_ON_PAGE,
+        )
+        found = store.read_people(self.db, query, now=datetime.now(UTC))
+        closer = closing.find_closer(self.authenticator.parent)
+        actor = people_api.read_actor(self)
+        await self.show(
+            "people",
+            title=self.say("people"),
+            people=[_show_person(self, each, keep=actor.keep, closer=closer) for each in found.people],
+            asked={"search": query.search, "state": state, "order": order},
+            states=[(each, self.say(f"state_{each or 'any'}")) for each in people_api.STATES],
+            total=found.total,
+            number=number,
+            first=query.offset + 1,
+            last=query.offset + len(found.people),
+            waiting=store.count_waiting(self.db),
+            may_group=actor.may_group and not self.authenticator.manage_groups,
+            may_admin=actor.is_admin,
+            zone=self.authenticator.time_zone,
+        )
+
+
+class PersonPage(AdminPage):
+    """`/hub/jhaws/people/NAME`: all that can be done with one person."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self, name: str) -> None:
+        """Show the person, and what happened last."""
+        person = store.read_named_people(self.db, [name]).get(name)
+        if person is None:
+            self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
+        actor = people_api.read_actor(self)
+        closer = closing.find_closer(self.authenticator.parent)
+        await self.show(
+            "people",
+            template="jhaws_person.html",
+            title=person.name,
+            person=_show_person(self, person, keep=actor.keep, closer=closer),
+            note=person.note,
+            end=format_end(person.standing.ends_at, self.zone),
+            created=self.show_time(person.created),
+            may_group=actor.may_group and not self.authenticator.manage_groups,
+            may_admin=actor.is_admin,
+            may_code=self.authenticator.own_password_min_length(person.name) is not None,
+            zone=self.authenticator.time_zone,
+            entries=_show_entries(self, store.read_audit(self.db, name=person.name, limit=ENTRIES_OF_PERSON)),
+        )
+
+
+class ImportPage(AdminPage):
+    """`/hub/jhaws/import`: a list of people, its preview, and the undo."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self) -> None:
+        """Show the form, and the last import."""
+        zone = self.authenticator.time_zone
+        await self.show("import", title=self.say("import"), past=store.read_import(self.db), zone=zone)
+
+
+class SharedPasswordPage(AdminPage):
+    """`/hub/jhaws/shared-password`: which shared passwords hold, and a new one with a sheet to print."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self) -> None:
+        """Show the form."""
+        now = datetime.now(UTC)
+        await self.show(
+            "rotate",
+            title=self.say("rotate"),
+            versions=[each for each in store.read_versions(self.db) if versions.is_current(each, now=now)],
+            length=passwords.USER_PASSWORD_MIN_LENGTH,
+            manage_groups=self.authenticator.manage_groups,
+            zone=self.authenticator.time_zone,
+        )
+
+
+class AuditPage(AdminPage):
+    """`/hub/jhaws/audit`: who did what, the newest first."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self) -> None:
+        """Show some entries."""
+        wanted = self.read_query("name", "action")
+        before = self.page_number("before", least=0)
+        entries = store.read_audit(self.db, **wanted, before=before, limit=ENTRIES_ON_PAGE)
+        await self.show(
+            "audit",
+            title=self.say("audit"),
+            asked=wanted,
+            actions=[(key, words.say(admin_words.ACTIONS, self.language, key)) for key in admin_words.ACTIONS],
+            entries=_show_entries(self, entries),
+            before=before,
+            older=entries[-1].number if len(entries) == ENTRIES_ON_PAGE else 0,
+        )
+
+
+class FailedLoginsPage(AdminPage):
+    """`/hub/jhaws/failed-logins`: who has to wait, and how to end that."""
+
+    @web.authenticated
+    @people_api.needs("admin:users")
+    async def get(self) -> None:
+        """Show names and addresses, the last first."""
+        tallies = [
+            {
+                **each,
+                "last_at": self.show_time(datetime.fromisoformat(each["last_at"])),
+                "unknown": each["kind"] == "name" and throttle.is_unknown(each["value"]),
+            }
+            for each in list_tallies(self.db, now=time.time())
+        ]
+        await self.show("throttle", title=self.say("throttle"), tallies=tallies)
+
+
+@functools.cache
+def _static_url(base_url: str, name: str) -> str:
+    """Return the address of a script or style of ours, another one with each version of it."""
+    version = CacheControlStaticFilesHandler.get_content_version(str(pages.STATIC / name))
+    return str(url_concat(f"{base_url}jhaws/static/{name}", {"v": version[:16]}))
+
+
+def _show_person(
+    page: AdminPage, person: store.ListedPerson, *, keep: frozenset[str], closer: Any
+) -> Mapping[str, Any]:
+    state = people.find_state(person.standing, now=datetime.now(UTC))
+    return {
+        "name": person.name,
+        "path": url_escape_path(person.name),
+        "page": f"{page.hub.base_url}jhaws/people/{url_escape_path(person.name)}",
+        "state": state,
+        "state_text": page.say(f"state_{state}"),
+        "admin": person.admin,
+        "groups": ", ".join(person.groups),
+        "end": format_end(person.standing.ends_at, page.zone),
+        "last_activity": page.show_time(person.last_activity),
+        "servers": len(closer.active_servers(person.user_id)),
+        "kept": person.name in keep,
+    }
+
+
+def _show_entries(page: AdminPage, entries: list[store.AuditEntry]) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "at": page.show_time(entry.at),
+            "action": _show_action(entry.action, page.language),
+            "name": entry.name,
+            "actor": entry.actor,
+            "address": entry.address,
+            "detail": entry.detail,
+        }
+        for entry in entries
+    ]
+
+
+def _show_action(action: str, language: str) -> str:
+    known = admin_words.ACTIONS
+    return words.say(known, language, action) if action in known else action
+
+
+HANDLERS: list[Any] = [
+    (r"/jhaws/people", PeoplePage),
+    (r"/jhaws/people/([^/]+)", PersonPage),
+    (r"/jhaws/import", ImportPage),
+    (r"/jhaws/shared-password", SharedPasswordPage),
+    (r"/jhaws/audit", AuditPage),
+    (r"/jhaws/failed-logins", FailedLoginsPage),
+    (r"/jhaws/static/(.*)", CacheControlStaticFilesHandler, {"path": str(pages.STATIC)}),
+]

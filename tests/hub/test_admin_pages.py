@@ -1,0 +1,399 @@
+"""The admins' pages in a real browser, on SQLite and on PostgreSQL: what a teacher does with a class in a term."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.hubclient import Session
+from tests.postgres import running_postgres
+
+from .browsers import log_in, needs_browser, picture, running_chromium
+from .hubs import RunningHub, running_hub
+from .test_people import ADMIN, CONFIG, ODD_NAMES, USER
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), needs_browser]
+
+PAGES = ("people", "import", "shared-password", "audit", "failed-logins")
+CLASS = "name;groups;end;note\r\nann.meier;class-a;28.02.2027;\r\njan.bell;class-a,tutors;28.02.2027;=1+1\r\n"
+
+
+@contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Give the line of a configuration that names a database of this kind."""
+    with running_postgres() if kind == "PostgreSQL" else nullcontext() as server:
+        yield f"c.JupyterHub.db_url = {server.url(server.create_database())!r}\n" if server else ""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["SQLite", "PostgreSQL"])
+async def hub(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHub]:
+    """A hub on each kind of database."""
+    with database(request.param) as line:
+        options = "c.JhawsAuthenticator.personal_password = 'optional'\n"
+        async with running_hub(tmp_path_factory.mktemp("pages"), CONFIG + options + line) as running:
+            yield running
+            assert "Uncaught exception" not in running.log()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Any]:
+    """A running browser."""
+    async with running_chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(chromium: Any, hub: RunningHub) -> AsyncIterator[Any]:
+    """The admin's browser, which says yes to every question."""
+    opened = await log_in(chromium, hub, "root", ADMIN, accept_downloads=True)
+    opened.set_default_timeout(20_000)
+    opened.on("dialog", lambda dialog: dialog.accept())
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    yield opened
+    await opened.context.close()
+    assert not faults
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def root(hub: RunningHub) -> Session:
+    """The admin's own requests, to arrange what a page shall show."""
+    session = await hub.login("root", ADMIN)
+    assert session.ok
+    return session
+
+
+async def add(root: Session, *names: str, **fields: Any) -> None:
+    """Have people in the hub."""
+    status, answer = await root.api("POST", "jhaws/people", {"names": list(names), **fields})
+    assert status == 201, answer
+
+
+async def done(page: Any) -> str:
+    """Wait until the page says that it is done, and return what it says."""
+    await page.locator("#jhaws-notice:not(:empty)").wait_for()
+    return str(await page.locator("#jhaws-notice").inner_text())
+
+
+async def row(page: Any, hub: RunningHub, name: str) -> Any:
+    """Open the list where somebody is, and return the row."""
+    await page.goto(hub.url + f"hub/jhaws/people?search={name}")
+    return page.locator("#jhaws-list tbody tr", has=page.get_by_role("link", name=name, exact=True))
+
+
+async def test_the_navigation_leads_to_the_pages(page: Any, hub: RunningHub) -> None:
+    """From JupyterHub's own page an admin comes to the people and to their own password by links."""
+    await page.goto(hub.url + "hub/home")
+    await page.get_by_role("link", name="People", exact=True).click()
+    await page.get_by_role("heading", name="People").wait_for()
+    await page.get_by_role("link", name="Password", exact=True).click()
+    await page.get_by_role("heading", name="Your password").wait_for()
+
+
+async def test_people_are_added_found_and_changed(page: Any, hub: RunningHub) -> None:
+    """Adding needs names alone; a person's page changes end, groups and note, and the list finds all of them."""
+    await page.goto(hub.url + "hub/jhaws/people")
+    await page.get_by_text("Add people").click()
+    await page.get_by_label("Names, one on each line").fill("Ada\n\n  grace \n")
+    await page.get_by_label("Groups").fill("class-a, tutors")
+    await page.get_by_label("Last day").fill("2099-02-28")
+    await picture(page, "people-add")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await done(page)
+    assert (await hub.login("ada", USER)).ok
+
+    await page.get_by_label("Part of a name, note or group").fill("tutors")
+    await page.get_by_role("button", name="Search").click()
+    await page.wait_for_url("**search=tutors**")
+    assert await page.locator("#jhaws-list tbody th").all_inner_texts() == ["ada", "grace"]
+    await picture(page, "people")
+
+    await page.get_by_role("link", name="grace", exact=True).click()
+    assert await page.get_by_label("Last day").input_value() == "2099-02-28"
+    await page.get_by_label("Last day").fill("")
+    await page.get_by_label("Groups").fill("class-b")
+    await page.get_by_label("Note").fill("from <b>Kiel</b>")
+    await page.get_by_role("button", name="Save").click()
+    await done(page)
+    await picture(page, "person")
+    await page.goto(hub.url + "hub/jhaws/people?search=Kiel")
+    found = page.locator("#jhaws-list tbody tr")
+    assert re.sub(r"\s+", " ", await found.inner_text()).startswith("grace allowed class-b")
+
+
+async def test_a_change_of_one_field_leaves_the_others(page: Any, hub: RunningHub, root: Session) -> None:
+    """What another admin changed since the page was opened stays, unless this one changes it too."""
+    await add(root, "mary", note="old")
+    await page.goto(hub.url + "hub/jhaws/people/mary")
+    assert (await root.api("PATCH", "jhaws/people/mary", {"note": "new"}))[0] == 200
+    await page.get_by_label("Groups").fill("class-c")
+    await page.get_by_role("button", name="Save").click()
+    await done(page)
+
+    _, answer = await root.api("GET", "jhaws/people/mary")
+    assert (answer["note"], answer["groups"]) == ("new", ["class-c"])
+    await page.get_by_role("button", name="Save").click()
+    assert await done(page) == "Nothing was changed."
+
+
+async def test_somebody_is_blocked_revoked_and_let_in_again(page: Any, hub: RunningHub, root: Session) -> None:
+    """One button each; the browser and the token of the person end at that moment."""
+    await add(root, "max")
+    theirs = await hub.login("max", USER)
+    found = await row(page, hub, "max")
+    await found.get_by_role("button", name="Revoke now: max").click()
+    await done(page)
+    assert (await theirs.get("hub/home", allow_redirects=False))[0] == 302
+
+    found = await row(page, hub, "max")
+    await found.get_by_role("button", name="Block: max").click()
+    await done(page)
+    assert "blocked" in await found.inner_text()
+    assert not (await hub.login("max", USER)).ok
+    await found.get_by_role("button", name="Unblock: max").click()
+    await done(page)
+    # Two failures of a name cost nothing yet.
+    assert (await hub.login("max", USER)).ok
+
+
+async def test_a_one_time_code_is_shown_once_and_works(
+    page: Any, hub: RunningHub, root: Session, chromium: Any
+) -> None:
+    """The person's page gives code and link; after a reload they are gone, and the link sets a password."""
+    await add(root, "lisa")
+    await page.goto(hub.url + "hub/jhaws/people/lisa")
+    await page.get_by_role("button", name="One-time code").click()
+    await page.locator("#jhaws-code").wait_for()
+    await picture(page, "person-code")
+    link = await page.locator("#jhaws-code-link").input_value()
+    code = await page.locator("#jhaws-code-text").inner_text()
+    await page.reload()
+    assert code not in await page.content()
+
+    theirs = await (await chromium.new_context()).new_page()
+    await theirs.goto(link)
+    await theirs.get_by_label("New password, at least").fill("kirschbaum im mai")
+    await theirs.get_by_label("New password once more").fill("kirschbaum im mai")
+    await theirs.get_by_role("button", name="Set password").click()
+    await theirs.get_by_role("status").wait_for()
+    assert (await hub.login("lisa", "kirschbaum im mai")).ok
+    assert not (await hub.login("lisa", USER)).ok
+    await theirs.context.close()
+
+
+async def test_a_refusal_is_read_on_the_page(page: Any, hub: RunningHub) -> None:
+    """What the API refuses stands there in its own words, has the focus, and nothing typed is lost."""
+    await page.goto(hub.url + "hub/jhaws/people")
+    await page.get_by_text("Add people").click()
+    await page.get_by_label("Names, one on each line").fill("root")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    alert = page.get_by_role("alert").filter(has_text="is a user of the hub already")
+    await alert.wait_for()
+    await picture(page, "people-refused")
+    assert await page.evaluate("document.activeElement.id") == "jhaws-error"
+    assert await page.get_by_label("Names, one on each line").input_value() == "root"
+
+
+async def test_names_of_any_kind_have_pages_and_buttons(page: Any, hub: RunningHub, root: Session) -> None:
+    """Spaces, percent signs, quotes and tags are text, and their buttons mean just them."""
+    await add(root, *ODD_NAMES)
+    await page.goto(hub.url + "hub/jhaws/people")
+    for name in ODD_NAMES:
+        await page.goto(hub.url + "hub/jhaws/people")
+        await page.get_by_role("link", name=name, exact=True).click()
+        await page.get_by_role("heading", level=1, name=name, exact=True).wait_for()
+        await page.get_by_role("button", name="Block", exact=True).click()
+        await page.get_by_role("button", name="Unblock", exact=True).wait_for()
+    _, answer = await root.api("GET", "jhaws/people?state=blocked&limit=200")
+    assert {each["name"] for each in answer["items"]} == set(ODD_NAMES)
+    await page.get_by_role("button", name="Delete").click()
+    await page.wait_for_url("**/hub/jhaws/people")
+    assert (await root.api("GET", f"jhaws/people/{ODD_NAMES[-1]}"))[0] == 404
+
+
+async def test_a_list_is_previewed_imported_and_undone(
+    page: Any, hub: RunningHub, root: Session, tmp_path: Path
+) -> None:
+    """A spreadsheet's file shows what would change and what is wrong, is imported, and the import is taken back."""
+    await add(root, "jan.bell")
+    await page.goto(hub.url + "hub/jhaws/import")
+    file = tmp_path / "class.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + CLASS.encode())
+    await page.get_by_label("File", exact=True).set_input_files(file)
+    await page.get_by_role("button", name="Show what would change").click()
+    await page.get_by_role("heading", name="What would change").wait_for()
+    assert await page.get_by_role("button", name="Import just that").is_visible()
+    assert await page.locator("#jhaws-added tbody th").all_inner_texts() == ["ann.meier"]
+    assert await page.locator("#jhaws-changed tbody ins").all_inner_texts() == [
+        "class-a, tutors",
+        "2027-02-28",
+        "=1+1",
+    ]
+    await picture(page, "import-preview")
+    assert (await root.api("GET", "jhaws/people/ann.meier"))[0] == 404
+
+    await page.get_by_role("button", name="Import just that").click()
+    assert await done(page) == "Imported: 1 added, 1 changed, 0 removed."
+    assert (await hub.login("ann.meier", USER)).ok
+    await page.get_by_role("button", name="Undo it").click()
+    assert (await done(page)).startswith("Undone: 0 added again, 1 changed back, 1 removed.")
+    assert not (await hub.login("ann.meier", USER)).ok
+    assert "It was undone." in await page.locator("#jhaws-past").inner_text()
+
+
+async def test_a_list_with_a_mistake_cannot_be_imported(page: Any, hub: RunningHub) -> None:
+    """Each problem has its line, and the button that imports is not there."""
+    await page.goto(hub.url + "hub/jhaws/import")
+    await page.get_by_role("button", name="Show what would change").click()
+    await page.get_by_role("alert").filter(has_text="Choose a file or paste a list first.").wait_for()
+    await page.get_by_label("Or paste the list").fill("name;end\nzoe;31.02.2027\nzoe;\n<b>x</b>;\n")
+    await page.get_by_role("button", name="Show what would change").click()
+    await page.get_by_text("Problems: nothing can be imported yet").wait_for()
+    await picture(page, "import-problems")
+    problems = await page.locator("#jhaws-changes .alert-danger li").all_inner_texts()
+    assert problems[0].startswith("Line 2: ")
+    assert not await page.get_by_role("button", name="Import just that").is_visible()
+
+
+async def test_the_shared_password_is_changed_and_printed(page: Any, hub: RunningHub, root: Session) -> None:
+    """The new one is on a sheet, opens at once, and paper shows the sheet alone."""
+    await add(root, "tom")
+    await page.goto(hub.url + "hub/jhaws/shared-password")
+    await page.get_by_role("button", name="Set new password").click()
+    await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
+    await picture(page, "shared-password")
+    made = await page.locator("#jhaws-sheet-password").inner_text()
+    assert (await hub.login("tom", made)).ok
+
+    await page.emulate_media(media="print")
+    await picture(page, "shared-password-printed")
+    assert await page.locator("#jhaws-sheet-password").is_visible()
+    assert not await page.get_by_role("button", name="Print").is_visible()
+    assert not await page.get_by_role("navigation").first.is_visible()
+    await page.emulate_media(media="screen")
+    await page.reload()
+    assert made not in await page.content()
+    assert "root" in await page.locator("#jhaws-versions tbody").inner_text()
+
+    # For the other tests, and to see the old one live on for a while.
+    await page.get_by_label("New password, at least 8 characters").fill(USER)
+    await page.get_by_label("The old one holds until").fill("2098-12-24T18:00")
+    await page.get_by_role("button", name="Set new password").click()
+    await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
+    assert (await hub.login("tom", USER)).ok
+    assert (await hub.login("tom", made)).ok
+
+
+async def test_the_audit_log_is_filtered_and_saved(page: Any, hub: RunningHub, root: Session, tmp_path: Path) -> None:
+    """By a name and by what happened; the CSV file has the same."""
+    await add(root, "nina")
+    assert not (await hub.login("nina", "wrong-password")).ok
+    await page.goto(hub.url + "hub/jhaws/audit")
+    await page.get_by_label("Name, in full").fill("nina")
+    await page.get_by_label("What", exact=True).select_option("login refused")
+    await page.get_by_role("button", name="Show").click()
+    await page.wait_for_url("**action=login.refused**")
+    await picture(page, "audit")
+    rows = await page.locator("#jhaws-entries tbody tr").all_inner_texts()
+    assert len(rows) == 1
+    assert "127.0.0.1" in rows[0]
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download as CSV").click()
+    saved = await (await download.value).path()
+    assert Path(saved).read_text().count("nina") == 1
+
+
+async def test_failed_logins_are_seen_and_forgotten(page: Any, hub: RunningHub, root: Session) -> None:
+    """A name that waits stands there, and one button lets it in at once."""
+    await add(root, "otto")
+    await asyncio.gather(*(hub.login("otto", "wrong-password") for _ in range(3)))
+    await page.goto(hub.url + "hub/jhaws/failed-logins")
+    await page.get_by_role("cell", name="otto", exact=True).wait_for()
+    await picture(page, "failed-logins")
+    await page.get_by_role("button", name="Forget: otto").click()
+    await done(page)
+    assert await page.get_by_role("cell", name="otto", exact=True).count() == 0
+    await page.get_by_role("button", name="Forget all").click()
+    await page.get_by_text("Nobody waits.").wait_for()
+
+
+async def test_hundreds_of_names_come_in_pages(page: Any, hub: RunningHub, root: Session) -> None:
+    """A page has a hundred; the next ones, the order and the search are in its address."""
+    await add(root, *(f"bulk{number:03}" for number in range(250)))
+    await page.goto(hub.url + "hub/jhaws/people?search=bulk")
+    assert "1 to 100 of 250" in await page.locator("#jhaws-count").inner_text()
+    await page.get_by_role("link", name="Name", exact=True).click()
+    await page.get_by_role("link", name="Next page").click()
+    await page.get_by_role("link", name="Next page").click()
+    assert "201 to 250 of 250" in await page.locator("#jhaws-count").inner_text()
+    assert (await page.locator("#jhaws-list tbody th").all_inner_texts())[-1] == "bulk000"
+    await picture(page, "people-page")
+
+
+async def test_all_of_it_is_there_in_german(chromium: Any, hub: RunningHub) -> None:
+    """A browser that asks for German gets German, and a page says so to a screen reader."""
+    german = await log_in(chromium, hub, "root", ADMIN, locale="de-DE")
+    await german.wait_for_url(lambda url: "/login" not in url)
+    headings = ["Personen", "Liste importieren", "Gemeinsames Passwort", "Protokoll", "Fehlversuche"]
+    for path, heading in zip(PAGES, headings, strict=True):
+        await german.goto(hub.url + f"hub/jhaws/{path}")
+        await german.get_by_role("heading", level=1, name=heading, exact=True).wait_for()
+        assert await german.locator("#jhaws-pages").get_attribute("lang") == "de"
+        await picture(german, f"german-{path}")
+    await german.context.close()
+
+
+async def test_keyboard_and_screen_reader_find_everything(page: Any, hub: RunningHub) -> None:
+    """Each field has a label, each button a name, each table headings, and the order of the tab key is the page's."""
+    for path in (*PAGES, "people/root"):
+        await page.goto(hub.url + f"hub/jhaws/{path}")
+        nameless = await page.evaluate("""() => [...document.querySelectorAll(
+            "#jhaws-pages input:not([type=hidden]), #jhaws-pages textarea, #jhaws-pages select")]
+            .filter((field) => !field.labels.length).map((field) => field.outerHTML)""")
+        assert nameless == []
+        unnamed = await page.evaluate("""() => [...document.querySelectorAll("#jhaws-pages button, #jhaws-pages a")]
+            .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim()))
+            .map((each) => each.outerHTML)""")
+        assert unnamed == []
+        jumps = await page.locator("#jhaws-pages [tabindex]:not([tabindex='-1'])").count()
+        assert jumps == 0
+    await page.goto(hub.url + "hub/jhaws/people")
+    await page.locator("#jhaws-add summary").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.id") == "jhaws-names"
+
+
+async def test_who_is_no_admin_sees_none_of_it(hub: RunningHub, root: Session) -> None:
+    """Neither page nor link, whether logged in or not; and nobody may put a page into a frame."""
+    await add(root, "eve")
+    theirs = await hub.login("eve", USER)
+    _, home = await theirs.get("hub/home")
+    assert "jhaws/people" not in home
+    assert "jhaws/password" in home
+    for path in (*PAGES, "people/root"):
+        status, text = await theirs.get(f"hub/jhaws/{path}")
+        assert status == 403
+        assert "root" not in text
+        async with root.http.get(hub.url + f"hub/jhaws/{path}") as response:
+            assert response.status == 200
+            assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+            assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_request_from_another_site_does_nothing(hub: RunningHub, root: Session) -> None:
+    """The API takes the browser's cookies only together with the XSRF token of a page."""
+    await add(root, "victim")
+    async with root.http.patch(hub.url + "hub/api/jhaws/people/victim", json={"blocked": True}) as response:
+        assert response.status == 403
+    async with root.http.post(hub.url + "hub/jhaws/people", data={"names": "evil"}) as response:
+        assert response.status in (403, 405)
+    assert (await hub.login("victim", USER)).ok
