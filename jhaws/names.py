@@ -13,6 +13,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from .errors import ConfigError, UsernameError
+from .sentences import say
 
 MAX_USERNAME_BYTES = 255  # JupyterHub's column `users.name` is VARCHAR(255)
 MAX_FOLDER_BYTES = 255  # NAME_MAX of Linux file systems and of NFS (RFC 7530, section 5.1, leaves it to the server)
@@ -44,13 +45,19 @@ def check_username(username: str) -> None:
             slash, or holds characters that cannot be seen (control, format, line break, unpaired surrogate).
     """
     if not username or username != username.strip():
-        raise UsernameError("A user name must not be empty and must not begin or end with white space.")
+        raise UsernameError(say("A user name must not be empty and must not begin or end with white space."))
     if (size := len(username.encode(errors="replace"))) > MAX_USERNAME_BYTES:
-        raise UsernameError(f"A user name may be {MAX_USERNAME_BYTES} bytes long in UTF-8, this one has {size}.")
+        raise UsernameError(
+            say(
+                "A user name may be {most} bytes long in UTF-8, this one has {size}.",
+                most=MAX_USERNAME_BYTES,
+                size=size,
+            )
+        )
     if "/" in username:
-        raise UsernameError("A user name must not contain a slash.")
+        raise UsernameError(say("A user name must not contain a slash."))
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in username):
-        raise UsernameError("A user name must not contain characters that cannot be seen.")
+        raise UsernameError(say("A user name must not contain characters that cannot be seen."))
 
 
 def folder_path(path: str) -> str:

@@ -21,7 +21,9 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from .. import pages, store
+from ..sentences import say
 from . import admin_words, closing, passwords, people, people_api, throttle, versions, words
+from .answers import SentenceMixin
 from .gate_api import list_tallies
 from .roster_cells import format_end, show_name
 
@@ -43,18 +45,13 @@ SCRIPT_WORDS = (
 ).split()
 
 
-class AdminPage(BaseHandler):  # type: ignore[misc]  # upstream has no types
+class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream has no types
     """What all of these pages have."""
 
     @property
     def zone(self) -> ZoneInfo:
         """Where days end, and in which times are shown."""
         return ZoneInfo(self.authenticator.time_zone)
-
-    @property
-    def language(self) -> str:
-        """The browser's."""
-        return words.choose_language(self.request.headers.get("Accept-Language", ""))
 
     def say(self, key: str, **values: Any) -> str:
         """Return one of our texts."""
@@ -149,7 +146,7 @@ class PersonPage(AdminPage):
         """Show the person, and what happened last."""
         person = store.read_named_people(self.db, [name]).get(name)
         if person is None:
-            raise web.HTTPError(404, "%s", f"The hub has no user {show_name(name)}.")
+            self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
         actor = people_api.read_actor(self)
         closer = closing.find_closer(self.authenticator.parent)
         await self.show(

@@ -12,17 +12,18 @@ from typing import Any
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import Scope
 from jupyterhub.utils import url_path_join
-from tornado import web
 
 from .. import store
 from ..errors import PasswordError
+from ..sentences import say
 from . import codes, passwords
+from .answers import SentenceMixin
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
 
 
-class PasswordAPI(APIHandler):  # type: ignore[misc]  # upstream has no types
+class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What both have in common."""
 
     def check_scope(self) -> None:
@@ -32,7 +33,7 @@ class PasswordAPI(APIHandler):  # type: ignore[misc]  # upstream has no types
             HTTPError: 403.
         """
         if self.parsed_scopes.get(SCOPE) != Scope.ALL:
-            raise web.HTTPError(403, f"This needs the scope {SCOPE} for all users.")
+            self.refuse(403, say("This needs the scope {scope} for all users.", scope=SCOPE))
 
     @property
     def requester(self) -> str:
@@ -55,15 +56,15 @@ class SharedPasswordAPI(PasswordAPI):
         try:
             change = read_change(body, now=datetime.now(UTC))
         except PasswordError as error:
-            raise web.HTTPError(400, str(error)) from None
+            self.refuse(400, error.sentence)
         if change["groups"] is not None and not self.authenticator.manage_groups:
-            name = type(self.authenticator).__name__
-            raise web.HTTPError(400, f"A password for groups needs {name}.manage_groups = True, got False.")
+            option = f"{type(self.authenticator).__name__}.manage_groups"
+            self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
         keyring = self.authenticator.keyring
         try:
             version = await keyring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
         except PasswordError as error:
-            raise web.HTTPError(409, str(error)) from None
+            self.refuse(409, error.sentence)
         self.log.info("%s has set a new shared password.", self.requester)
         made = {"password": change["password"]} if "password" not in body else {}
         self.set_status(201)
@@ -80,12 +81,12 @@ class ResetAPI(PasswordAPI):
         authenticator = self.authenticator
         is_admin = authenticator.is_admin_name(name)
         if is_admin and not getattr(self.current_user, "admin", False):
-            raise web.HTTPError(403, "Only an admin may give a code for the account of an admin.")
+            self.refuse(403, say("Only an admin may give a code for the account of an admin."))
         if self.find_user(name) is None:
-            raise web.HTTPError(404, f"The hub has no user {name!r}.")
+            self.refuse(404, say("The hub has no user {name}.", name=repr(name)))
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
-            raise web.HTTPError(409, f"Users have no passwords of their own: {option} is 'off'.")
+            self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
         code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester, address=self.address)
         self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
         self.set_header("Cache-Control", "no-store")
@@ -115,9 +116,10 @@ def read_change(body: Any, *, now: datetime) -> dict[str, Any]:
         PasswordError: Something is missing, unknown, or no good.
     """
     if not isinstance(body, dict) or set(body) - FIELDS:
-        raise PasswordError("body", f"The body must be a JSON object with {', '.join(sorted(FIELDS))} at most.")
+        known = ", ".join(sorted(FIELDS))
+        raise PasswordError("body", say("The body must be a JSON object with {fields} at most.", fields=known))
     if ("password" in body) == (body.get("generate") is True) or body.get("generate") not in (None, True, False):
-        raise PasswordError("body", "Give either a password, or generate: true to have one made.")
+        raise PasswordError("body", say("Give either a password, or generate: true to have one made."))
     password = body.get("password", None if "password" in body else passwords.make_password())
     passwords.check_new(password, min_length=passwords.USER_PASSWORD_MIN_LENGTH)
     return {
@@ -132,7 +134,8 @@ def _read_groups(groups: Any) -> store.Groups:
         return None
     is_list = isinstance(groups, list) and groups
     if not is_list or not all(isinstance(each, str) and 0 < len(each) <= store.NAME_LENGTH for each in groups):
-        raise PasswordError("groups", "groups must be a list of group names; leave it out for all users.")
+        rule = say("groups must be a list of group names; leave it out for all users.")
+        raise PasswordError("groups", rule)
     return tuple(sorted(set(groups)))
 
 
@@ -145,9 +148,11 @@ def _read_end(text: Any, *, now: datetime) -> datetime | None:
             raise ValueError
         end = end.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        raise PasswordError("end", "old_ends_at must be a time with its zone, as 2026-12-24T18:00:00+01:00.") from None
+        rule = say("old_ends_at must be a time with its zone, as 2026-12-24T18:00:00+01:00.")
+        raise PasswordError("end", rule) from None
     if end <= now:
-        raise PasswordError("end", "old_ends_at must be in the future; leave it out to end the old password now.")
+        rule = say("old_ends_at must be in the future; leave it out to end the old password now.")
+        raise PasswordError("end", rule)
     return end
 
 

@@ -20,6 +20,7 @@ from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
+from ..sentences import say
 from . import (
     addresses,
     admin_pages,
@@ -338,11 +339,13 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             HTTPError: 409, with a sentence for the admin panel.
         """
         if user.name in self.admin_users:
-            raise web.HTTPError(
-                409,
-                f"{user.name} is in {type(self).__name__}.admin_users and cannot be deleted here: "
-                "remove the name from that option, restart the hub and delete the user then.",
+            sentence = say(
+                "{name} is in {option} and cannot be deleted here: remove the name from that option, restart the hub "
+                "and delete the user then.",
+                name=user.name,
+                option=f"{type(self).__name__}.admin_users",
             )
+            raise web.HTTPError(409, "%s", sentence)
         store.delete_person(self.parent.db, user.id)
         super().delete_user(user)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from ..errors import JhawsError, PasswordError
+from ..errors import JhawsError
 
 Say = Callable[[str], None]
 
@@ -128,14 +128,14 @@ def read_stdin() -> str:
     """Return what came on stdin without the line break at its end; "" where it is a terminal.
 
     Raises:
-        PasswordError: It is no text.
+        JhawsError: It is no text.
     """
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     try:
         return sys.stdin.read().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise PasswordError("text", "The password on stdin must be text in UTF-8.") from None
+        raise JhawsError("The password on stdin must be text in UTF-8.") from None
 
 
 async def ask(hub_url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

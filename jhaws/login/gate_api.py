@@ -16,11 +16,12 @@ from typing import Any
 
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
-from tornado import web
 
 from .. import store
+from ..sentences import say
 from ..store import AuditEntry, Tally
 from . import throttle
+from .answers import SentenceMixin
 from .roster_cells import guard
 
 AUDIT_COLUMNS = ("at", "action", "name", "actor", "address", "detail")
@@ -28,7 +29,7 @@ MOST_ENTRIES = 1000  # in one answer of JSON
 CSV_CHUNK = 5000  # rows, between which the hub does other things
 
 
-class ThrottleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/throttle`."""
 
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
@@ -45,14 +46,14 @@ class ThrottleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no ty
         elif kind in ("name", "address", "all"):
             keys = [(kind, value)]
         else:
-            raise web.HTTPError(400, "kind must be name, address or all, with a value as GET shows it.")
+            self.refuse(400, say("kind must be name, address or all, with a value as GET shows it."))
         store.delete_tallies(self.db, keys)
         _write_down(self, "throttle.cleared", detail=f"{kind} {value}".strip() or "all")
         self.db.commit()
         self.set_status(204)
 
 
-class AuditHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/audit`."""
 
     @needs_scope("admin:users")  # type: ignore[untyped-decorator]
@@ -83,7 +84,8 @@ class AuditHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     def _read_number(self, name: str, default: int) -> int:
         text = self.get_query_argument(name, str(default))
         if not text.isdecimal() or len(text) > 9:
-            raise web.HTTPError(400, f"{name} must be a whole number, 0 or more, got {text[:20]!r}.")
+            got = repr(text[:20])
+            self.refuse(400, say("{field} must be a whole number, 0 or more, got {got}.", field=name, got=got))
         return int(text)
 
 

@@ -18,6 +18,7 @@ from tornado import web
 
 from .. import store
 from ..errors import PasswordError
+from ..sentences import say
 from . import codes, passwords, words
 
 TEMPLATE = "jhaws_password.html"
@@ -166,9 +167,9 @@ class ResetHandler(PasswordPage):
         min_length = self.authenticator.own_password_min_length(name)
         try:
             if new != self.field("again"):
-                raise PasswordError("differ", "The two new passwords are not the same.")
+                raise PasswordError("differ", say("The two new passwords are not the same."))
             if min_length is None:
-                raise PasswordError("invalid", "The user may not have a password of their own.")
+                raise PasswordError("invalid", say("The user may not have a password of their own."))
             keyring = self.authenticator.keyring
             await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length, address=self.address)
         except PasswordError as error:
@@ -220,11 +221,11 @@ class PasswordHandler(PasswordPage):
             return
         try:
             if new != self.field("again"):
-                raise PasswordError("differ", "The two new passwords are not the same.")
+                raise PasswordError("differ", say("The two new passwords are not the same."))
             if not await self.authenticator.door.opens(self, name, self.field("old")):
-                raise PasswordError("wrong", "The password until now is wrong.")
+                raise PasswordError("wrong", say("The password until now is wrong."))
             if new == self.field("old"):
-                raise PasswordError("same", "The new password is the old one.")
+                raise PasswordError("same", say("The new password is the old one."))
             keyring = self.authenticator.keyring
             await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
         except PasswordError as error:

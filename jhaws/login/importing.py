@@ -23,6 +23,7 @@ from jupyterhub.metrics import TOTAL_USERS
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import store
+from ..sentences import Sentence, say
 from . import closing, roster, roster_changes
 from .people import RefusedError
 from .roster_cells import NO_END, show_name
@@ -30,9 +31,9 @@ from .roster_changes import Change, Changes
 from .roster_table import Finding
 
 TURN_PEOPLE = 1000  # read at once: some 10 ms
-CHANGED = "The list of people has changed since the preview. Look at a new one, and apply that."
-DATABASE = "The hub's database does not answer, so nothing was changed. Try it again in a minute."
-NOTHING = "There is no import that could be undone."
+CHANGED = say("The list of people has changed since the preview. Look at a new one, and apply that.")
+DATABASE = say("The hub's database does not answer, so nothing was changed. Try it again in a minute.")
+NOTHING = say("There is no import that could be undone.")
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,15 @@ async def apply(app: Any, data: str | bytes, *, remove_missing: bool, actor: Act
     """
     found = await preview(app, data, remove_missing=remove_missing, actor=actor)
     if found.problems:
-        raise RefusedError(400, f"The list has problems, so nothing was changed. {found.problems[0].sentence}")
+        first = found.problems[0].sentence
+        raise RefusedError(400, say("The list has problems, so nothing was changed. {problem}", problem=first))
     if found.digest != digest:
         raise RefusedError(409, CHANGED)
     await _write(app, found.changes, actor=actor, action="people.imported", keep_as=found.json)
     return found
 
 
-async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[str]]:
+async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     """Undo the last import: what somebody changed since then stays.
 
     Returns:
@@ -150,7 +152,7 @@ def fit_undo(
     *,
     imported_at: datetime,
     keep: frozenset[str],
-) -> tuple[Changes, list[str]]:
+) -> tuple[Changes, list[Sentence]]:
     """Fit the opposite of an import to the hub as it is now.
 
     Args:
@@ -162,9 +164,9 @@ def fit_undo(
     Returns:
         What to change, complete with what is there now, and sentences about what stays.
     """
-    remarks: list[str] = []
+    remarks: list[Sentence] = []
     added = tuple(entry for entry in opposite.added if entry.name not in current)
-    _remark(remarks, "in the hub again, so left as they are", len(opposite.added) - len(added))
+    _remark(remarks, say("in the hub again, so left as they are"), len(opposite.added) - len(added))
     changed = []
     for change in opposite.changed:
         person = current.get(change.new.name)
@@ -176,27 +178,28 @@ def fit_undo(
             fields = {name: value for name, value in fields.items() if not _takes_away(old, name, value)}
         fitted = Change(old, replace(old, **fields))
         changed += [fitted] if fitted.fields else []
-    _remark(remarks, "gone, already as before, or to be kept as they are", len(opposite.changed) - len(changed))
+    why = say("gone, already as before, or to be kept as they are")
+    _remark(remarks, why, len(opposite.changed) - len(changed))
     made_at = imported_at.astimezone(UTC).replace(tzinfo=None)
     removed = tuple(
         make_entry(current[entry.name])
         for entry in opposite.removed
         if entry.name in current and current[entry.name].created == made_at and entry.name not in keep
     )
-    _remark(remarks, "gone, made anew since, or to be kept", len(opposite.removed) - len(removed))
+    _remark(remarks, say("gone, made anew since, or to be kept"), len(opposite.removed) - len(removed))
     return Changes(added=added, changed=tuple(changed), removed=removed), remarks
 
 
-def find_rights_fault(changes: Changes, actor: Actor) -> str | None:
+def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:
     """Say what of the changes goes beyond the rights of whoever asks for them."""
     admins = any(entry.admin for entry in (*changes.added, *changes.removed)) or any(
         change.old.admin or change.new.admin for change in changes.changed
     )
     if admins and not actor.is_admin:
-        return "Only admins can make, change or remove admins."
+        return say("Only admins can make, change or remove admins.")
     groups = any(entry.groups for entry in changes.added) or any("groups" in each.fields for each in changes.changed)
     if groups and not actor.may_group:
-        return "Groups can be changed only with the scope admin:groups."
+        return say("Groups can be changed only with the scope admin:groups.")
     return None
 
 
@@ -216,9 +219,8 @@ def _compare(
     if fault := find_rights_fault(changes, actor):
         problems.append(Finding(None, fault))
     if authenticator.manage_groups and any(entry.groups is not None for entry in read.entries):
-        problems.append(
-            Finding(None, "With manage_groups each login decides about groups: take the column of groups out.")
-        )
+        sentence = say("With manage_groups each login decides about groups: take the column of groups out.")
+        problems.append(Finding(None, sentence))
     kept = json.dumps(roster_changes.to_json(changes))
     digest = hashlib.sha256(json.dumps([kept, remove_missing, len(problems)]).encode()).hexdigest()
     remarks = (*read.remarks, *(Finding(None, sentence) for sentence in changes.remarks))
@@ -231,7 +233,8 @@ async def _write(app: Any, changes: Changes, *, actor: Actor, action: str, keep_
     leaving = store.read_named_people(app.db, [entry.name for entry in changes.removed])
     numbers = [person.user_id for person in leaving.values()]
     if left := await closer.stop_servers(numbers):
-        raise RefusedError(409, f"{left} servers of people who are removed have not stopped yet. Try it again soon.")
+        sentence = say("{count} servers of people who are removed have not stopped yet. Try it again soon.", count=left)
+        raise RefusedError(409, sentence)
     await asyncio.sleep(0)  # so that others wait for one of the two parts only
     try:
         ids = _check_unchanged(app.db, changes)
@@ -303,6 +306,6 @@ def _takes_away(old: roster.Entry, field: str, value: Any) -> bool:
     return field == "end_at" and (value or NO_END) < (old.end_at or NO_END)
 
 
-def _remark(remarks: list[str], why: str, count: int) -> None:
+def _remark(remarks: list[Sentence], why: Sentence, count: int) -> None:
     if count:
-        remarks.append(f"{count:,} of the import stay: they are {why}.")
+        remarks.append(say("{count:,} of the import stay: they are {why}.", count=count, why=why))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from .. import store
 from ..errors import PasswordError
+from ..sentences import say
 from . import codes, hashing, passwords, versions
 
 
@@ -114,7 +115,8 @@ class Keyring:
         """
         right = await self._checker.find_right(password, own=None, shared=self._shared(db))
         if right:
-            raise PasswordError("used", "The new password is in use already, as a shared one or the admins'.")
+            sentence = say("The new password is in use already, as a shared one or the admins'.")
+            raise PasswordError("used", sentence)
         hashed = await self._checker.make_hash(password, beside=[each.hash for each in store.read_versions(db)])
         now = datetime.now(UTC)
         end = max(now, old_ends_at or now)
@@ -166,11 +168,11 @@ class Keyring:
         code_hash, ends_at = (own.code_hash, own.code_ends_at) if own else (None, None)
         right = codes.is_right(code, code_hash=code_hash, ends_at=ends_at, now=now)
         if not right or own is None or name is None:
-            raise PasswordError("invalid", "The one-time code is wrong, was used already, or is too old.")
+            raise PasswordError("invalid", say("The one-time code is wrong, was used already, or is too old."))
         hashed = await self._hash_own(db, name, new, min_length=min_length)
         # Twice at the same moment: only one of them finds the code in the table.
         if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
-            raise PasswordError("invalid", "The one-time code was used or replaced a moment ago.")
+            raise PasswordError("invalid", say("The one-time code was used or replaced a moment ago."))
         detail = "set by a one-time code"
         store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=now)
 
@@ -184,14 +186,14 @@ class Keyring:
         hashed = await self._hash_own(db, name, new, min_length=min_length)
         own = store.read_own(db, name)
         if own is None or own != before:
-            raise PasswordError("wrong", "The password was changed by somebody else a moment ago.")
+            raise PasswordError("wrong", say("The password was changed by somebody else a moment ago."))
         store.set_own_password(db, own, hashed, at=datetime.now(UTC))
         store.add_audit(db, action="password.own", name=name, address=address, detail="changed", at=datetime.now(UTC))
 
     async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
         passwords.check_new(new, min_length=min_length, name=name)
         if await self.is_shared(db, new):
-            raise PasswordError("used", "The new password is a shared one.")
+            raise PasswordError("used", say("The new password is a shared one."))
         return await self._checker.make_hash(new)
 
     async def is_shared(self, db: Session, password: str) -> bool:
@@ -219,7 +221,7 @@ def give_code(
     """Do what `Keyring.give_code` does, without a hub: for `jhaws password code`."""
     own = store.read_own(db, name)
     if own is None:
-        raise PasswordError("nobody", f"The hub has no user {name!r}; add the user first.")
+        raise PasswordError("nobody", say("The hub has no user {name}; add the user first.", name=repr(name)))
     code, now = codes.make_code(), datetime.now(UTC)
     store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
     store.add_audit(db, action="password.code", name=name, actor=actor, address=address, at=now)

@@ -12,8 +12,12 @@ to every script, but digits other than 0 to 9 belong to their own.
 Pure functions; `roster.py` refuses a list with them.
 """
 
+import functools
 import re
 import unicodedata
+from collections.abc import Mapping
+
+from ..sentences import Sentence, say
 
 # Small letters that look like a Latin one, by script, then dashes and apostrophes. By hand, after Unicode's
 # confusables.txt (UTS 39, version 16).
@@ -67,6 +71,17 @@ _LOOK_ALIKES = str.maketrans(
 # Scripts that one word of Chinese, Japanese or Korean may hold.
 _EAST_ASIAN = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA"})
 
+# What Unicode calls a script → a word that can be translated; the others keep Unicode's word in all languages.
+_SCRIPTS: Mapping[str, str] = {
+    "Arabic": say("Arabic"),
+    "Armenian": say("Armenian"),
+    "Cyrillic": say("Cyrillic"),
+    "East Asian": say("East Asian"),
+    "Greek": say("Greek"),
+    "Hebrew": say("Hebrew"),
+    "Latin": say("Latin"),
+}
+
 # Characters without a shape that Unicode counts among letters, marks and signs: what `names.check_username` lets
 # through. From Default_Ignorable_Code_Point in DerivedCoreProperties.txt, and the empty braille pattern.
 _INVISIBLE = re.compile(
@@ -82,20 +97,22 @@ def make_skeleton(name: str) -> str:
     return " ".join(name.lower().split())
 
 
-def name_difference(name: str, twin: str) -> str:
+def name_difference(name: str, twin: str) -> Sentence:
     """Say how two different names with the same skeleton differ."""
     first, second = unicodedata.normalize("NFKC", name), unicodedata.normalize("NFKC", twin)
     if first == second:
-        return "Unicode normal form"
+        return say("Unicode normal form")
     if first.lower() == second.lower():
-        return "case"
+        return say("case")
     odd = next(
         (char for char in first + second if not char.isascii() and (char not in first or char not in second)), ""
     )
-    return f"look-alike characters ({unicodedata.name(odd, 'unknown')})" if odd else "spaces"
+    if not odd:
+        return say("spaces")
+    return say("look-alike characters ({character})", character=unicodedata.name(odd, "unknown"))
 
 
-def find_fault(name: str) -> str | None:
+def find_fault(name: str) -> Sentence | None:
     """Say in a sentence why a new name would be mistaken for another one, whichever that is; None when it is fine.
 
     Args:
@@ -104,14 +121,21 @@ def find_fault(name: str) -> str | None:
     if name.isascii():
         return None
     if _INVISIBLE.search(name):
-        return "It must not contain characters that cannot be seen."
+        return say("It must not contain characters that cannot be seen.")
     if (plain := unicodedata.normalize("NFKC", name)) != name:
         odd = next(char for char in name if char not in plain)
-        return f"It holds a variant of a usual character, {unicodedata.name(odd, 'unknown')}; type it anew."
+        return say(
+            "It holds a variant of a usual character, {character}; type it anew.",
+            character=unicodedata.name(odd, "unknown"),
+        )
     scripts = _find_scripts(name)
     if len(scripts) > 1:
-        return (
-            f"It mixes {' and '.join(sorted(scripts))} letters, so it may look like another name; keep to one script."
+        return say(
+            "It mixes {scripts} letters, so it may look like another name; keep to one script.",
+            scripts=functools.reduce(
+                lambda some, other: say("{some} and {other}", some=some, other=other),
+                (_SCRIPTS.get(each, each) for each in sorted(scripts)),
+            ),
         )
     return None
 

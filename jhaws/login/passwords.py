@@ -17,6 +17,7 @@ from typing import Any
 from traitlets import Dict, Unicode
 
 from ..errors import ConfigError, PasswordError
+from ..sentences import say
 from . import hashing
 
 # Characters; both as JupyterHub's SharedPasswordAuthenticator demands.
@@ -198,18 +199,22 @@ def check_new(password: object, *, min_length: int, name: str = "") -> str:
         PasswordError: It is no good; the sentence does not have it.
     """
     if not isinstance(password, str):
-        raise PasswordError("text", f"The new password must be text of at least {min_length} characters.")
+        raise PasswordError(
+            "text", say("The new password must be text of at least {least} characters.", least=min_length)
+        )
     if len(password) < min_length:
-        raise PasswordError("short", f"The new password must have at least {min_length} characters.")
+        raise PasswordError("short", say("The new password must have at least {least} characters.", least=min_length))
     if hashing.to_bytes(password) is None:
-        raise PasswordError("long", f"The new password must have at most {hashing.MAX_PASSWORD_BYTES} bytes.")
+        most = hashing.MAX_PASSWORD_BYTES
+        raise PasswordError("long", say("The new password must have at most {most} bytes.", most=most))
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
-        raise PasswordError("characters", "The new password must not hold control characters.")
+        raise PasswordError("characters", say("The new password must not hold control characters."))
     plain = password.casefold().strip()
     if name and plain == name.casefold():
-        raise PasswordError("name_used", "The new password must not be the user name.")
+        raise PasswordError("name_used", say("The new password must not be the user name."))
     if len(set(plain)) < LEAST_DIFFERENT or plain in SILLIEST:
-        raise PasswordError("silly", "The new password is one of those that are tried first; choose another one.")
+        sentence = say("The new password is one of those that are tried first; choose another one.")
+        raise PasswordError("silly", sentence)
     return password
 
 

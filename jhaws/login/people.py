@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import JhawsError
+from ..errors import TellableError
+from ..sentences import Sentence
 from ..store import Standing, State
 
 # Reasons for the hub's log; whoever is refused reads the same as after a wrong password.
@@ -18,10 +19,10 @@ ENDED = "the person's end has passed"
 WAITING = "the name is from before jhaws's login, and no admin has let it in yet"
 
 
-class RefusedError(JhawsError):
+class RefusedError(TellableError):
     """What an admin asked for is not done; `status` is HTTP's word for why."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: Sentence) -> None:
         super().__init__(sentence)
         self.status = status
 

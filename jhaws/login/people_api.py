@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
@@ -23,11 +23,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from .. import store
+from ..sentences import say, translate
 from . import closing, importing, people, people_fields, roster
+from .answers import SentenceMixin
 from .importing import Actor
 from .people import RefusedError
 from .roster_cells import show_name
 from .roster_changes import Changes
+from .roster_table import Finding
 
 MAX_BODY_BYTES = 8_000_000  # a list of 5 MB as JSON
 ORDERS = ("name", "created", "last_activity", "ends_at")
@@ -54,7 +57,7 @@ def read_actor(handler: Any) -> Actor:
     )
 
 
-class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
+class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What all handlers of people have."""
 
     @property
@@ -72,25 +75,17 @@ class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no type
         """The JupyterHub application."""
         return self.authenticator.parent
 
-    def refuse(self, status: int, sentence: str) -> NoReturn:
-        """Answer with a sentence.
-
-        Raises:
-            HTTPError: Always.
-        """
-        # Tornado formats what it logs with its arguments, and a name may hold a percent sign.
-        raise web.HTTPError(status, "%s", sentence)
-
     def read_body(self) -> dict[str, Any]:
         """Return the body's JSON object; no body is an empty one."""
         if len(self.request.body) > MAX_BODY_BYTES:
-            self.refuse(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes. Import the list in parts.")
+            sentence = say("The request is larger than {most:,} bytes. Import the list in parts.", most=MAX_BODY_BYTES)
+            self.refuse(413, sentence)
         try:
             body = json.loads(self.request.body or b"{}")
         except (ValueError, RecursionError):
-            self.refuse(400, "The body of the request must be a JSON object.")
+            self.refuse(400, say("The body of the request must be a JSON object."))
         if not isinstance(body, dict):
-            self.refuse(400, "The body of the request must be a JSON object.")
+            self.refuse(400, say("The body of the request must be a JSON object."))
         return body
 
     def find_person(self, name: str) -> store.ListedPerson:
@@ -98,7 +93,7 @@ class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no type
         wanted = {name, self.authenticator.normalize_username(name)}
         found = store.read_named_people(self.db, wanted)
         if not found:
-            self.refuse(404, f"The hub has no user {show_name(name)}.")
+            self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
         return found.get(name) or next(iter(found.values()))
 
     def audit(self, action: str, name: str, detail: str = "") -> None:
@@ -147,7 +142,7 @@ class PeopleHandler(APIHandler):  # type: ignore[misc]  # JupyterHub has no type
         if isinstance(error, SQLAlchemyError):
             self.db.rollback()
             self.set_status(503)
-            self.write(json.dumps({"status": 503, "message": importing.DATABASE}))
+            self.write(json.dumps({"status": 503, "message": translate(importing.DATABASE, self.language)}))
             return
         super().write_error(status_code, **kwargs)
 
@@ -162,9 +157,11 @@ class PeopleListHandler(PeopleHandler):
         order = self.get_argument("order", "name")
         state = self.get_argument("state", "")
         if order.removeprefix("-") not in ORDERS:
-            self.refuse(400, f"order must be one of {', '.join(ORDERS)}, with - in front for the other way round.")
+            orders = ", ".join(ORDERS)
+            sentence = say("order must be one of {orders}, with - in front for the other way round.", orders=orders)
+            self.refuse(400, sentence)
         if state not in STATES:
-            self.refuse(400, f"state must be one of {', '.join(STATES[1:])}.")
+            self.refuse(400, say("state must be one of {states}.", states=", ".join(STATES[1:])))
         query = store.PeopleQuery(
             search=self.get_argument("search", "")[:255].replace("\0", ""),
             state=state,
@@ -188,7 +185,7 @@ class PeopleListHandler(PeopleHandler):
             current = (await importing.read_everybody(self.db)).keys()
             people_fields.check_new_names(entries, current, authenticator=self.authenticator)
         except RefusedError as error:
-            self.refuse(error.status, str(error))
+            self.refuse(error.status, error.sentence)
 
         def write() -> None:
             store.add_people(self.db, [importing.make_person(entry) for entry in entries], created=datetime.now(UTC))
@@ -197,7 +194,8 @@ class PeopleListHandler(PeopleHandler):
 
         names = {entry.name for entry in entries}
         if there := sorted(store.read_named_people(self.db, names)):
-            self.refuse(409, f"{show_name(there[0])} is a user of the hub already, so nobody was added.")
+            sentence = say("{name} is a user of the hub already, so nobody was added.", name=show_name(there[0]))
+            self.refuse(409, sentence)
         self.commit(write)
         TOTAL_USERS.inc(len(entries))
         await closing.find_closer(self.hub_app).close_due()
@@ -223,7 +221,7 @@ class PersonHandler(PeopleHandler):
             values = people_fields.read_changes(self.read_body(), authenticator=self.authenticator, zone=self.zone)
             people_fields.check_changes(person, values, actor=actor, now=datetime.now(UTC))
         except RefusedError as error:
-            self.refuse(error.status, str(error))
+            self.refuse(error.status, error.sentence)
 
         def write() -> None:
             store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
@@ -247,12 +245,13 @@ class PersonHandler(PeopleHandler):
         """Delete a person, as JupyterHub's own API does it."""
         person = self.find_person(name)
         if person.name == self.current_user.name:
-            self.refuse(409, "You cannot delete yourself: let another admin do it.")
+            self.refuse(409, say("You cannot delete yourself: let another admin do it."))
         if person.admin and not self.actor.is_admin:
-            self.refuse(403, "Only admins can make, change or remove admins.")
+            self.refuse(403, say("Only admins can make, change or remove admins."))
         user = self.users[person.user_id]
         if await closing.find_closer(self.hub_app).stop_servers([person.user_id]):
-            self.refuse(409, f"A server of {show_name(person.name)} has not stopped yet. Try it again soon.")
+            name = show_name(person.name)
+            self.refuse(409, say("A server of {name} has not stopped yet. Try it again soon.", name=name))
         await maybe_future(self.authenticator.delete_user(user))
         await user.delete_spawners()
         self.audit("person.deleted", person.name)
@@ -268,7 +267,7 @@ class RevokeHandler(PeopleHandler):
         """End a person's logins, tokens and servers; who may enter can log in again."""
         person = self.find_person(name)
         if person.admin and not self.actor.is_admin:
-            self.refuse(403, "Only admins can make, change or remove admins.")
+            self.refuse(403, say("Only admins can make, change or remove admins."))
         left = await closing.find_closer(self.hub_app).revoke([person.user_id])
         self.commit(lambda: self.audit("person.revoked", person.name))
         self.log.info("Revoked the logins, tokens and servers of %s.", show_name(person.name))
@@ -293,7 +292,7 @@ class WaitingHandler(PeopleHandler):
             self.write(json.dumps({"allowed": counts[0]}))
             return
         if not isinstance(allow, list) or not allow or not all(isinstance(name, str) for name in allow):
-            self.refuse(400, 'allow must be a list of names, or "all".')
+            self.refuse(400, say('allow must be a list of names, or "all".'))
         found = [self.find_person(name) for name in allow]
         waiting = {person.user_id: {"waiting": False} for person in found if person.standing.waiting}
 
@@ -316,27 +315,28 @@ class RosterHandler(PeopleHandler):
         try:
             if verb == "undo":
                 changes, remarks = await importing.undo(self.hub_app, actor=self.actor)
+                findings = [Finding(None, sentence) for sentence in remarks]
                 answer = people_fields.changes_model(changes) | {
-                    "remarks": [{"line": None, "sentence": each} for each in remarks]
+                    "remarks": people_fields.findings_model(findings, language=self.language)
                 }
             else:
                 answer = await self._import(verb, body)
         except RefusedError as error:
-            self.refuse(error.status, str(error))
+            self.refuse(error.status, error.sentence)
         self.write(json.dumps(answer))
 
     async def _import(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         data, remove = people_fields.read_list(body), body.get("remove_missing", False)
         if not isinstance(remove, bool):
-            raise RefusedError(400, "remove_missing must be true or false.")
+            raise RefusedError(400, say("{field} must be true or false.", field="remove_missing"))
         if verb == "preview":
             found = await importing.preview(self.hub_app, data, remove_missing=remove, actor=self.actor)
         else:
             digest = body.get("digest")
             if not isinstance(digest, str):
-                raise RefusedError(400, "digest must be that of the preview: look at one first.")
+                raise RefusedError(400, say("digest must be that of the preview: look at one first."))
             found = await importing.apply(self.hub_app, data, remove_missing=remove, actor=self.actor, digest=digest)
-        return people_fields.preview_model(found)
+        return people_fields.preview_model(found, language=self.language)
 
 
 class LastImportHandler(PeopleHandler):

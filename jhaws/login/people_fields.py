@@ -7,13 +7,14 @@ sentence names the field and at most the person, never another value.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..errors import UsernameError
 from ..names import check_username
+from ..sentences import say, translate
 from ..store import ListedPerson, Standing
 from . import importing, people, roster_cells
 from .people import RefusedError
@@ -37,9 +38,9 @@ def read_new_people(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneIn
     _check_known(body, ("names", *_FIELDS))
     names = body.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise RefusedError(400, "names must be a list with the names of the people to add.")
+        raise RefusedError(400, say("names must be a list with the names of the people to add."))
     if len(names) > MAX_NAMES:
-        raise RefusedError(400, f"One request adds {MAX_NAMES:,} people at most.")
+        raise RefusedError(400, say("One request adds {most:,} people at most.", most=MAX_NAMES))
     values = _read_values(body, authenticator=authenticator, zone=zone)
     entries: dict[str, Entry] = {}
     for typed in names:
@@ -47,9 +48,10 @@ def read_new_people(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneIn
         try:
             check_username(name)
         except UsernameError as error:
-            raise RefusedError(400, f"{show_name(typed)}: {error}") from error
+            sentence = say("{name}: {sentence}", name=show_name(typed), sentence=error.sentence)
+            raise RefusedError(400, sentence) from error
         if name in entries:
-            raise RefusedError(400, f"{show_name(name)} is in the list twice.")
+            raise RefusedError(400, say("{name} is in the list twice.", name=show_name(name)))
         end_at = values.get("ends_at", NO_END) or NO_END
         fields = {field: values[field] for field in ("groups", "admin", "note") if field in values}
         entries[name] = Entry(name, end_at=end_at, **fields)
@@ -63,7 +65,8 @@ def check_new_names(entries: Sequence[Entry], current: Collection[str], *, authe
         RefusedError: One of them is not.
     """
     if there := sorted(entry.name for entry in entries if entry.name in current):
-        raise RefusedError(409, f"{show_name(there[0])} is a user of the hub already, so nobody was added.")
+        sentence = say("{name} is a user of the hub already, so nobody was added.", name=show_name(there[0]))
+        raise RefusedError(409, sentence)
     read = read_roster(
         write_csv([Entry(entry.name) for entry in entries], time_zone=ZoneInfo("UTC")),
         normalise=authenticator.normalize_username,
@@ -72,7 +75,7 @@ def check_new_names(entries: Sequence[Entry], current: Collection[str], *, authe
         validate=authenticator.validate_username,
     )
     if read.problems:
-        raise RefusedError(400, f"{read.problems[0].sentence} Nobody was added.")
+        raise RefusedError(400, say("{problem} Nobody was added.", problem=read.problems[0].sentence))
 
 
 def read_list(body: Mapping[str, Any]) -> str | bytes:
@@ -88,8 +91,8 @@ def read_list(body: Mapping[str, Any]) -> str | bytes:
         try:
             return base64.b64decode(file, validate=True)
         except ValueError as error:
-            raise RefusedError(400, "csv must be the bytes of a file in base64.") from error
-    raise RefusedError(400, "text must be the list as text, or csv the bytes of a file in base64.")
+            raise RefusedError(400, say("csv must be the bytes of a file in base64.")) from error
+    raise RefusedError(400, say("text must be the list as text, or csv the bytes of a file in base64."))
 
 
 def read_changes(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def read_changes(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo)
     """
     _check_known(body, (*_FIELDS, *_STATES))
     if not body:
-        raise RefusedError(400, f"Say what changes: {', '.join((*_FIELDS, *_STATES))}.")
+        raise RefusedError(400, say("Say what changes: {fields}.", fields=", ".join((*_FIELDS, *_STATES))))
     values = _read_values(body, authenticator=authenticator, zone=zone)
     for field in _STATES:
         if field in body:
@@ -118,9 +121,9 @@ def check_changes(person: ListedPerson, values: Mapping[str, Any], *, actor: imp
         RefusedError: It takes an admin, or groups, to do that; or it would shut out who must not be.
     """
     if (person.admin or values.get("admin")) and not actor.is_admin:
-        raise RefusedError(403, "Only admins can make, change or remove admins.")
+        raise RefusedError(403, say("Only admins can make, change or remove admins."))
     if "groups" in values and not actor.may_group:
-        raise RefusedError(403, "Groups can be changed only with the scope admin:groups.")
+        raise RefusedError(403, say("Groups can be changed only with the scope admin:groups."))
     if person.name not in actor.keep:
         return
     standing = Standing(blocked=values.get("blocked", False), ends_at=values.get("ends_at"))
@@ -128,8 +131,11 @@ def check_changes(person: ListedPerson, values: Mapping[str, Any], *, actor: imp
     if shuts or values.get("admin", True) is False or values.get("waiting"):
         raise RefusedError(
             409,
-            f"{show_name(person.name)} is you or an admin of the configuration, who can neither be shut out nor lose "
-            "the admin flag here.",
+            say(
+                "{name} is you or an admin of the configuration, who can neither be shut out nor lose the admin flag "
+                "here.",
+                name=show_name(person.name),
+            ),
         )
 
 
@@ -146,12 +152,12 @@ def describe_changes(values: Mapping[str, Any]) -> str:
     return "; ".join(shown)
 
 
-def preview_model(found: importing.Preview) -> dict[str, Any]:
-    """Return what the API says of a preview."""
+def preview_model(found: importing.Preview, *, language: str) -> dict[str, Any]:
+    """Return what the API says of a preview, in a language."""
     return {
         **changes_model(found.changes),
-        "problems": [_finding_model(each) for each in found.problems],
-        "remarks": [_finding_model(each) for each in found.remarks],
+        "problems": findings_model(found.problems, language=language),
+        "remarks": findings_model(found.remarks, language=language),
         "digest": found.digest,
     }
 
@@ -169,6 +175,11 @@ def changes_model(changes: Changes) -> dict[str, Any]:
     }
 
 
+def findings_model(findings: Iterable[Finding], *, language: str) -> list[dict[str, Any]]:
+    """Return what the API says of problems or remarks, in a language."""
+    return [{"line": each.line, "sentence": translate(each.sentence, language)} for each in findings]
+
+
 def _name(field: str) -> str:
     return "ends_at" if field == "end_at" else field
 
@@ -184,14 +195,11 @@ def _entry_model(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _finding_model(finding: Finding) -> dict[str, Any]:
-    return {"line": finding.line, "sentence": finding.sentence}
-
-
 def _check_known(body: Mapping[str, Any], known: Collection[str]) -> None:
     for field in body:
         if field not in known:
-            raise RefusedError(400, f"There is no field {show_name(field)}; there are {', '.join(known)}.")
+            shown, fields = show_name(field), ", ".join(known)
+            raise RefusedError(400, say("There is no field {field}; there are {known}.", field=shown, known=fields))
 
 
 def _read_values(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo) -> dict[str, Any]:
@@ -207,28 +215,29 @@ def _read_values(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo)
         if "note" in body:
             values["note"] = roster_cells.read_note(_read_text(body, "note"))
     except CellError as error:
-        raise RefusedError(400, str(error)) from error
+        raise RefusedError(400, error.sentence) from error
     return values
 
 
 def _read_groups(groups: Any, *, authenticator: Any) -> frozenset[str]:
     if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
-        raise RefusedError(400, "groups must be a list of names of groups.")
+        raise RefusedError(400, say("groups must be a list of names of groups."))
     if authenticator.manage_groups:
-        raise RefusedError(409, "With manage_groups each login decides about groups, so they are not changed here.")
+        sentence = say("With manage_groups each login decides about groups, so they are not changed here.")
+        raise RefusedError(409, sentence)
     if not all(each.strip() for each in groups):
-        raise RefusedError(400, "The name of a group must not be empty.")
+        raise RefusedError(400, say("The name of a group must not be empty."))
     return roster_cells.read_groups(roster_cells.format_groups(groups))
 
 
 def _read_flag(body: Mapping[str, Any], field: str) -> bool:
     if not isinstance(body[field], bool):
-        raise RefusedError(400, f"{field} must be true or false.")
+        raise RefusedError(400, say("{field} must be true or false.", field=field))
     return bool(body[field])
 
 
 def _read_text(body: Mapping[str, Any], field: str) -> str:
     value = body[field]
     if value is not None and not isinstance(value, str):
-        raise RefusedError(400, f"{field} must be text, or null for none.")
+        raise RefusedError(400, say("{field} must be text, or null for none.", field=field))
     return value or ""

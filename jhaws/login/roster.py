@@ -20,8 +20,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from ..errors import JhawsError
+from ..errors import TellableError
 from ..names import check_username
+from ..sentences import Sentence, say
 from . import lookalikes, roster_cells
 from .roster_cells import CellError, show_name
 from .roster_table import Finding, Row, UnreadableError, read_table
@@ -82,7 +83,7 @@ def read_roster(
     try:
         table = read_table(data)
     except UnreadableError as error:
-        return Roster(problems=(Finding(error.line, str(error)),))
+        return Roster(problems=(Finding(error.line, error.sentence),))
     reading = _Reading(_Names(normalise=normalise, validate=validate, existing=existing), time_zone, table.remarks)
     for row in table.rows:
         reading.read_row(row, table.columns)
@@ -126,14 +127,14 @@ class _Findings:
         self._findings = list(findings)
         self._more = 0
 
-    def add(self, line: int | None, sentence: str) -> None:
+    def add(self, line: int | None, sentence: Sentence) -> None:
         if len(self._findings) < MAX_PROBLEMS:
             self._findings.append(Finding(line, sentence))
         else:
             self._more += 1
 
     def listed(self) -> tuple[Finding, ...]:
-        more = [Finding(None, f"… and {self._more:,} more.")] if self._more else []
+        more = [Finding(None, say("… and {more:,} more.", more=self._more))] if self._more else []
         return (*self._findings, *more)
 
 
@@ -146,8 +147,10 @@ class _Names:
         self._normalise = normalise
         self._validate = validate
         self._existing = frozenset(existing)
-        # Skeleton → a name with it, and where that is.
-        self._known = {lookalikes.make_skeleton(name): (name, "in the hub") for name in self._existing}
+        # Skeleton → a name with it, and its line; None for one of the hub.
+        self._known: dict[str, tuple[str, int | None]] = {
+            lookalikes.make_skeleton(name): (name, None) for name in self._existing
+        }
 
     def read(self, cell: str, line: int) -> str:
         """Return the normalised name in a cell.
@@ -158,7 +161,7 @@ class _Names:
         """
         written = roster_cells.unguard(cell)
         if not written:
-            raise CellError("The line has no name.")
+            raise CellError(say("The line has no name."))
         check_username(written)
         name = self._normalise(written)
         if name not in self._existing:
@@ -173,14 +176,19 @@ class _Names:
     def _check_new(self, name: str, line: int) -> None:
         roster_cells.check_no_formula(name)  # an apostrophe makes no name of it that is good for a new user
         if not self._validate(name):
-            raise CellError("The hub's own rules for user names (Authenticator.validate_username) refuse it.")
+            raise CellError(say("The hub's own rules for user names (Authenticator.validate_username) refuse it."))
         if fault := lookalikes.find_fault(name):
             raise CellError(fault)
-        twin, place = self._known.setdefault(lookalikes.make_skeleton(name), (name, f"in line {line}"))
+        twin, twin_line = self._known.setdefault(lookalikes.make_skeleton(name), (name, line))
         if twin != name:
-            shown, other = show_name(name, ascii_only=True), show_name(twin, ascii_only=True)
-            difference = lookalikes.name_difference(name, twin)
-            raise CellError(f"{shown} differs from {other} {place} only by {difference}; use one of them.")
+            sentence = say(
+                "{name} differs from {other} {place} only by {difference}; use one of them.",
+                name=show_name(name, ascii_only=True),
+                other=show_name(twin, ascii_only=True),
+                place=say("in the hub") if twin_line is None else say("in line {line}", line=twin_line),
+                difference=lookalikes.name_difference(name, twin),
+            )
+            raise CellError(sentence)
 
 
 class _Reading:
@@ -207,15 +215,17 @@ class _Reading:
             name = self._names.read(cells.get("name", ""), row.line)
             first_line, first = self._people.setdefault(name, (row.line, None))
             entry = self._read_entry(name, cells)
-        except JhawsError as error:
-            self.problems.add(row.line, _sentence(cells, str(error)))
+        except TellableError as error:
+            self.problems.add(row.line, _sentence(cells, error.sentence))
             return
         if first_line == row.line:
             self._people[name] = row.line, entry
         elif first == entry:
-            self.remarks.add(row.line, _sentence(cells, f"This says the same as line {first_line}."))
+            same = say("This says the same as line {line}.", line=first_line)
+            self.remarks.add(row.line, _sentence(cells, same))
         elif first:
-            self.problems.add(row.line, _sentence(cells, f"This says something else than line {first_line}."))
+            other = say("This says something else than line {line}.", line=first_line)
+            self.problems.add(row.line, _sentence(cells, other))
 
     def _read_entry(self, name: str, cells: Mapping[str, str]) -> Entry:
         return Entry(
@@ -227,9 +237,11 @@ class _Reading:
         )
 
 
-def _sentence(cells: Mapping[str, str], sentence: str) -> str:
+def _sentence(cells: Mapping[str, str], sentence: Sentence) -> Sentence:
     name = cells.get("name", "")
-    return sentence if roster_cells.is_blank(name) else f"{show_name(name)}: {sentence}"
+    if roster_cells.is_blank(name):
+        return sentence
+    return say("{name}: {sentence}", name=show_name(name), sentence=sentence)
 
 
 def _compose(name: str) -> str:

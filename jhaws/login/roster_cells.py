@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from ..errors import JhawsError
+from ..errors import TellableError
+from ..sentences import Sentence, say
 
 # The end of somebody who has none; a day before the last one that Python knows, so that every time zone can show it.
 NO_END = datetime(9999, 12, 31, tzinfo=UTC)
@@ -40,7 +41,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}
 _YEARS = range(2000, 3000)
 
 
-class CellError(JhawsError):
+class CellError(TellableError):
     """A cell of the list is not what its column needs."""
 
 
@@ -69,7 +70,7 @@ def check_no_formula(cell: str) -> None:
         CellError: The cell begins as a formula does.
     """
     if cell.startswith(_FORMULA_STARTS) or cell.lstrip(_SPACES).startswith(_FORMULA_STARTS):
-        raise CellError("It must not begin with =, +, -, @, a tab or a line break, as formulas do.")
+        raise CellError(say("It must not begin with =, +, -, @, a tab or a line break, as formulas do."))
 
 
 def unguard(cell: str) -> str:
@@ -96,9 +97,11 @@ def read_groups(cell: str) -> frozenset[str]:
     parts = [_ESCAPED.sub(r"\1", part).strip(_SPACES) for part in _GROUP.findall(unguard(cell))]
     groups = [part for part in parts if part]
     if len(groups) > MAX_GROUPS:
-        raise CellError(f"One person may have {MAX_GROUPS} groups, here are {len(groups):,}.")
+        raise CellError(
+            say("One person may have {most} groups, here are {count:,}.", most=MAX_GROUPS, count=len(groups))
+        )
     for group in groups:
-        _check_text(group, "The name of a group")
+        _check_text(group, say("The name of a group"))
     # A Mac writes accents as characters of their own; these are no other groups.
     return frozenset(unicodedata.normalize("NFC", group) for group in groups)
 
@@ -117,7 +120,7 @@ def read_admin(cell: str) -> bool:
     word = cell.strip(_SPACES).lower()
     if word in _YES or word in _NO:
         return word in _YES
-    raise CellError("The admin column must hold yes or no, ja or nein, true or false, 1 or 0, x or nothing.")
+    raise CellError(say("The admin column must hold yes or no, ja or nein, true or false, 1 or 0, x or nothing."))
 
 
 def read_note(cell: str) -> str:
@@ -129,7 +132,7 @@ def read_note(cell: str) -> str:
         CellError: It is too long or holds control characters.
     """
     note = re.sub(r"[ \t\r\n\u00a0]+", " ", cell).strip(" ").removeprefix("'")
-    _check_text(note, "A note")
+    _check_text(note, say("A note"))
     return note
 
 
@@ -159,7 +162,11 @@ def read_end(cell: str, time_zone: tzinfo) -> datetime:
     except ValueError:
         pass  # the 31st of February
     raise CellError(
-        f"The end must be a day from {_YEARS[0]} to {_YEARS[-1]}, written 2027-02-28 or 28.02.2027, or nothing."
+        say(
+            "The end must be a day from {first} to {last}, written 2027-02-28 or 28.02.2027, or nothing.",
+            first=_YEARS[0],
+            last=_YEARS[-1],
+        )
     )
 
 
@@ -181,9 +188,16 @@ def last_day(end_at: datetime, time_zone: tzinfo) -> date:
     return (end_at - timedelta(microseconds=1)).astimezone(time_zone).date()
 
 
-def _check_text(text: str, what: str) -> None:
+def _check_text(text: str, what: Sentence) -> None:
     if len(text) > MAX_TEXT_LENGTH:
-        raise CellError(f"{what} may be {MAX_TEXT_LENGTH} characters long, this one has {len(text):,}.")
+        raise CellError(
+            say(
+                "{what} may be {most} characters long, this one has {length:,}.",
+                what=what,
+                most=MAX_TEXT_LENGTH,
+                length=len(text),
+            )
+        )
     # `isprintable` is fast, and False for a few characters more.
     if not text.isprintable() and any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text):
-        raise CellError(f"{what} must not contain characters that cannot be seen.")
+        raise CellError(say("{what} must not contain characters that cannot be seen.", what=what))

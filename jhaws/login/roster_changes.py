@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
+from ..sentences import Sentence, say
 from .roster import Entry
 from .roster_cells import NO_END, show_name
 
@@ -55,8 +56,8 @@ class Changes:
     changed: tuple[Change, ...] = ()
     removed: tuple[Entry, ...] = ()
     unchanged: int = 0
-    problems: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    problems: tuple[Sentence, ...] = ()
+    remarks: tuple[Sentence, ...] = ()
 
 
 def compare(
@@ -74,7 +75,7 @@ def compare(
     keep = frozenset(keep)
     added: list[Entry] = []
     changed: list[Change] = []
-    problems: list[str] = []
+    problems: list[Sentence] = []
     listed: set[str] = set()
     unchanged = 0
     for entry in entries:
@@ -92,7 +93,7 @@ def compare(
             changed.append(change)
     missing = sorted(current.keys() - listed) if remove_missing else []
     if missing and not listed:
-        problems.append("An empty list would remove everybody; delete people in the admin panel instead.")
+        problems.append(say("An empty list would remove everybody; delete people in the admin panel instead."))
         missing = []
     return Changes(
         added=tuple(added),
@@ -147,28 +148,31 @@ def _complete(entry: Entry, old: Entry) -> Entry:
     return replace(entry, **gaps) if gaps else entry
 
 
-def _find_loss(change: Change) -> str | None:
+def _find_loss(change: Change) -> Sentence | None:
     """Say what a change takes from somebody who must keep it."""
     shown = show_name(change.new.name)
     if change.old.admin and not change.new.admin:
-        return (
-            f"The list takes the admin flag from {shown}, who is you or an admin of the configuration; "
-            "write yes into the admin column of this line."
+        return say(
+            "The list takes the admin flag from {name}, who is you or an admin of the configuration; write yes into "
+            "the admin column of this line.",
+            name=shown,
         )
     if (change.new.end_at or NO_END) < (change.old.end_at or NO_END):
-        return (
-            f"The list gives {shown} an earlier end, and that is you or an admin of the configuration; "
-            "take the end date out of this line."
+        return say(
+            "The list gives {name} an earlier end, and that is you or an admin of the configuration; take the end date "
+            "out of this line.",
+            name=shown,
         )
     return None
 
 
-def _make_remarks(kept: list[str]) -> tuple[str, ...]:
+def _make_remarks(kept: list[str]) -> tuple[Sentence, ...]:
     if not kept:
         return ()
     shown = ", ".join(show_name(name) for name in kept[:_SHOWN_NAMES])
-    more = f" and {len(kept) - _SHOWN_NAMES} more" if len(kept) > _SHOWN_NAMES else ""
-    return (f"Not in the list, and not removed as you or an admin of the configuration: {shown}{more}.",)
+    if (more := len(kept) - _SHOWN_NAMES) > 0:
+        shown = say("{some} and {more:,} more", some=shown, more=more)
+    return (say("Not in the list, and not removed as you or an admin of the configuration: {names}.", names=shown),)
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import JhawsError
+from ..errors import TellableError
+from ..sentences import Sentence, say
 from .roster_cells import is_blank
 
 MAX_BYTES = 5_000_000  # of a text: in UTF-8
@@ -33,13 +34,13 @@ _COLUMN_OF = {spelling: column for column, spellings in _COLUMNS.items() for spe
 _PASSWORD_WORDS = ("passw", "kennwort", "pwd")
 _SEPARATORS = (",", ";", "\t")
 
-_WINDOWS_1252 = (
+_WINDOWS_1252 = say(
     "The file is not in UTF-8 and was read as Windows-1252, as Excel writes it in Western Europe; look at letters with "
     "accents."
 )
-_TOO_LONG = f"The list has more than {MAX_ROWS:,} lines, or as many cells in one; import it in parts."
-_TOO_MANY_CELLS = "There are more cells than in the header line; put a cell that holds the separator into quotes."
-_ONE_OR_SEVERAL = (
+_TOO_LONG = say("The list has more than {most:,} lines, or as many cells in one; import it in parts.", most=MAX_ROWS)
+_TOO_MANY_CELLS = say("There are more cells than in the header line; put a cell that holds the separator into quotes.")
+_ONE_OR_SEVERAL = say(
     "Is this one name or several? Put each on a line of its own; names with spaces need a header line, for example "
     '"name".'
 )
@@ -50,13 +51,13 @@ class Finding:
     """A sentence about a list, and its line, counted from 1; None for the list as a whole."""
 
     line: int | None
-    sentence: str
+    sentence: Sentence
 
 
-class UnreadableError(JhawsError):
+class UnreadableError(TellableError):
     """The list cannot be read, from this line on or as a whole."""
 
-    def __init__(self, line: int | None, sentence: str) -> None:
+    def __init__(self, line: int | None, sentence: Sentence) -> None:
         super().__init__(sentence)
         self.line = line
 
@@ -67,7 +68,7 @@ class Row:
 
     line: int
     cells: Sequence[str]
-    fault: str = ""
+    fault: Sentence | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def read_table(data: str | bytes) -> Table:
         columns = {"name": 0}
         rows = list(_split_names(rows))
     if not rows:
-        raise UnreadableError(None, "The list holds no names.")
+        raise UnreadableError(None, say("The list holds no names."))
     return Table(columns, rows, remarks)
 
 
@@ -115,12 +116,14 @@ def _decode(data: str | bytes, remarks: list[Finding]) -> str:
     """
     size = len(data) if len(data) > MAX_BYTES or isinstance(data, bytes) else len(data.encode(errors="replace"))
     if size > MAX_BYTES:
-        raise UnreadableError(None, f"The list is larger than {MAX_BYTES // 1_000_000} MB; import it in parts.")
+        raise UnreadableError(
+            None, say("The list is larger than {most} MB; import it in parts.", most=MAX_BYTES // 1_000_000)
+        )
     text = data if isinstance(data, str) else _decode_bytes(data, remarks)
     if "\0" in text:
         raise UnreadableError(
             text.count("\n", 0, text.index("\0")) + 1,
-            "This is no text; save a spreadsheet as CSV in UTF-8, and import that file.",
+            say("This is no text; save a spreadsheet as CSV in UTF-8, and import that file."),
         )
     return text.lstrip("\ufeff")  # two where a file with one was saved with another
 
@@ -134,7 +137,7 @@ def _decode_bytes(data: bytes, remarks: list[Finding]) -> str:
         except UnicodeDecodeError:
             text = data.decode("cp1252")
     except UnicodeDecodeError as error:
-        raise UnreadableError(None, "The file's encoding is not known; save it as CSV in UTF-8.") from error
+        raise UnreadableError(None, say("The file's encoding is not known; save it as CSV in UTF-8.")) from error
     remarks.append(Finding(None, _WINDOWS_1252))
     return text
 
@@ -158,8 +161,11 @@ def _split_rows(text: str) -> list[Row]:
     except csv.Error as error:
         raise UnreadableError(
             line,
-            "From this line on the cells cannot be told apart: a quotation mark is missing or too many, or a cell is "
-            f"longer than {csv.field_size_limit():,} characters.",
+            say(
+                "From this line on the cells cannot be told apart: a quotation mark is missing or too many, or a cell "
+                "is longer than {most:,} characters.",
+                most=csv.field_size_limit(),
+            ),
         ) from error
     return rows
 
@@ -213,19 +219,25 @@ def _find_columns(header: Row, remarks: list[Finding]) -> dict[str, int]:
         if _is_password(spelling):
             raise UnreadableError(
                 header.line,
-                f"Column {index + 1} looks like one of passwords, which do not belong into a list; delete the column "
-                "and the file, and change passwords that others may have seen.",
+                say(
+                    "Column {number} looks like one of passwords, which do not belong into a list; delete the column "
+                    "and the file, and change passwords that others may have seen.",
+                    number=index + 1,
+                ),
             )
         if column in columns:
-            raise UnreadableError(header.line, f"Two columns hold the same, {column}; delete one of them.")
+            raise UnreadableError(
+                header.line, say("Two columns hold the same, {column}; delete one of them.", column=str(column))
+            )
         if column:
             columns[column] = index
         elif spelling:
             unknown.append(str(index + 1))
     if "name" not in columns:
-        raise UnreadableError(header.line, 'The header line has no column "name".')
+        raise UnreadableError(header.line, say('The header line has no column "name".'))
     if unknown:
-        remarks.append(Finding(header.line, f"Not read, since jhaws does not know such columns: {_shorten(unknown)}."))
+        sentence = say("Not read, since jhaws does not know such columns: {columns}.", columns=_shorten(unknown))
+        remarks.append(Finding(header.line, sentence))
     return columns
 
 
@@ -234,12 +246,12 @@ def _check_widths(rows: Sequence[Row]) -> Iterator[Row]:
     width = max(index for index, cell in enumerate(rows[0].cells, 1) if not is_blank(cell))
     for row in rows[1:]:
         too_many = not all(is_blank(cell) for cell in row.cells[width:])
-        yield Row(row.line, row.cells, _TOO_MANY_CELLS if too_many else "")
+        yield Row(row.line, row.cells, _TOO_MANY_CELLS if too_many else None)
 
 
 def _shorten(numbers: Sequence[str]) -> str:
-    more = len(numbers) - _SHOWN_COLUMNS
-    return ", ".join(numbers[:_SHOWN_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
+    shown, more = ", ".join(numbers[:_SHOWN_COLUMNS]), len(numbers) - _SHOWN_COLUMNS
+    return say("{some} and {more:,} more", some=shown, more=more) if more > 0 else shown
 
 
 def _split_names(rows: Sequence[Row]) -> Iterator[Row]:
@@ -254,7 +266,7 @@ def _split_names(rows: Sequence[Row]) -> Iterator[Row]:
         if len(rows) > 1 and len(names) > 1:
             raise UnreadableError(
                 row.line,
-                'A list with several cells in a line needs a header line such as "name,groups,admin,end,note".',
+                say('A list with several cells in a line needs a header line such as "name,groups,admin,end,note".'),
             )
         if len(rows) == 1 and len(names) == 1:
             names = [part for part in re.split(r"[ \u00a0]", text) if not is_blank(part)]
@@ -262,4 +274,4 @@ def _split_names(rows: Sequence[Row]) -> Iterator[Row]:
             raise UnreadableError(None, _TOO_LONG)
         for name in names:
             ambiguous = re.search(r"[ \u00a0]", name.strip(" \u00a0"))
-            yield Row(row.line, [name], _ONE_OR_SEVERAL if ambiguous else "")
+            yield Row(row.line, [name], _ONE_OR_SEVERAL if ambiguous else None)
