@@ -10,6 +10,7 @@ GERMAN = {
     "{some} and {other}": "{some} und {other}",
     "{some} and {more:,} more": "{some} und {more:,} weitere",
     "… and {more:,} more.": "… und {more:,} weitere.",
+    "The form must be text in UTF-8.": "Das Formular muss Text in UTF-8 sein.",
     # Names.
     "A user name must not be empty and must not begin or end with white space.": (
         "Ein Benutzername darf nicht leer sein und nicht mit einem Leerzeichen beginnen oder enden."

@@ -53,9 +53,9 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         """Where days end, and in which times are shown."""
         return ZoneInfo(self.authenticator.time_zone)
 
-    def say(self, key: str, **values: Any) -> str:
+    def text(self, key: str, **values: Any) -> str:
         """Return one of our texts."""
-        return words.say(admin_words.WORDS, self.language, key, **values)
+        return words.pick(admin_words.WORDS, self.language, key, **values)
 
     def show_time(self, at: datetime | None) -> str:
         """Show a moment to the minute, where days end; JupyterHub's own times have no zone and are UTC."""
@@ -83,13 +83,13 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         page = await self.render_template(
             values.pop("template", f"jhaws_{tab}.html"),
             tab=tab,
-            tabs=[(key, self.say(key), self.link(path)) for key, path in TABS.items()],
+            tabs=[(key, self.text(key), self.link(path)) for key, path in TABS.items()],
             heading=title,
             language=self.language,
-            say=self.say,
+            text=self.text,
             show_time=self.show_time,
             link=self.link,
-            script_words={key: self.say(key) for key in SCRIPT_WORDS},
+            script_words={key: self.text(key) for key in SCRIPT_WORDS},
             static=lambda name: _static_url(self.hub.base_url, name),
             **values,
         )
@@ -122,10 +122,10 @@ class PeoplePage(AdminPage):
         actor = people_api.read_actor(self)
         await self.show(
             "people",
-            title=self.say("people"),
+            title=self.text("people"),
             people=[_show_person(self, each, keep=actor.keep, closer=closer) for each in found.people],
             asked={"search": query.search, "state": state, "order": order},
-            states=[(each, self.say(f"state_{each or 'any'}")) for each in people_api.STATES],
+            states=[(each, self.text(f"state_{each or 'any'}")) for each in people_api.STATES],
             total=found.total,
             number=number,
             first=query.offset + 1,
@@ -173,7 +173,7 @@ class ImportPage(AdminPage):
     async def get(self) -> None:
         """Show the form, and the last import."""
         zone = self.authenticator.time_zone
-        await self.show("import", title=self.say("import"), past=store.read_import(self.db), zone=zone)
+        await self.show("import", title=self.text("import"), past=store.read_import(self.db), zone=zone)
 
 
 class SharedPasswordPage(AdminPage):
@@ -186,7 +186,7 @@ class SharedPasswordPage(AdminPage):
         now = datetime.now(UTC)
         await self.show(
             "rotate",
-            title=self.say("rotate"),
+            title=self.text("rotate"),
             versions=[each for each in store.read_versions(self.db) if versions.is_current(each, now=now)],
             length=passwords.USER_PASSWORD_MIN_LENGTH,
             manage_groups=self.authenticator.manage_groups,
@@ -206,9 +206,9 @@ class AuditPage(AdminPage):
         entries = store.read_audit(self.db, **wanted, before=before, limit=ENTRIES_ON_PAGE)
         await self.show(
             "audit",
-            title=self.say("audit"),
+            title=self.text("audit"),
             asked=wanted,
-            actions=[(key, words.say(admin_words.ACTIONS, self.language, key)) for key in admin_words.ACTIONS],
+            actions=[(key, words.pick(admin_words.ACTIONS, self.language, key)) for key in admin_words.ACTIONS],
             entries=_show_entries(self, entries),
             before=before,
             older=entries[-1].number if len(entries) == ENTRIES_ON_PAGE else 0,
@@ -230,7 +230,7 @@ class FailedLoginsPage(AdminPage):
             }
             for each in list_tallies(self.db, now=time.time())
         ]
-        await self.show("throttle", title=self.say("throttle"), tallies=tallies)
+        await self.show("throttle", title=self.text("throttle"), tallies=tallies)
 
 
 @functools.cache
@@ -249,7 +249,7 @@ def _show_person(
         "path": url_escape_path(person.name),
         "page": f"{page.hub.base_url}jhaws/people/{url_escape_path(person.name)}",
         "state": state,
-        "state_text": page.say(f"state_{state}"),
+        "state_text": page.text(f"state_{state}"),
         "admin": person.admin,
         "groups": ", ".join(person.groups),
         "end": format_end(person.standing.ends_at, page.zone),
@@ -275,7 +275,7 @@ def _show_entries(page: AdminPage, entries: list[store.AuditEntry]) -> list[Mapp
 
 def _show_action(action: str, language: str) -> str:
     known = admin_words.ACTIONS
-    return words.say(known, language, action) if action in known else action
+    return words.pick(known, language, action) if action in known else action
 
 
 HANDLERS: list[Any] = [

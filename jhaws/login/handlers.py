@@ -20,6 +20,7 @@ from .. import store
 from ..errors import PasswordError
 from ..sentences import say
 from . import codes, passwords, words
+from .answers import SentenceMixin
 
 TEMPLATE = "jhaws_password.html"
 
@@ -113,7 +114,7 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
     raise web.Finish
 
 
-class QuietForm(BaseHandler):  # type: ignore[misc]  # upstream has no types
+class QuietForm(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream has no types
     """A form with passwords."""
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
@@ -125,7 +126,7 @@ class QuietForm(BaseHandler):  # type: ignore[misc]  # upstream has no types
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise web.HTTPError(400, "The form must be text in UTF-8.") from None
+            self.refuse(400, say("The form must be text in UTF-8."))
 
 
 class LoginForm(QuietForm, LoginHandler):  # type: ignore[misc]  # upstream has no types

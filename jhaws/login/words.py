@@ -94,7 +94,7 @@ def choose_language(header: str) -> str:
     return min(wanted, key=lambda each: each[0])[1] if wanted else LANGUAGES[0]
 
 
-def say(table: Mapping[str, tuple[str, ...]], language: str, key: str, **values: Any) -> str:
+def pick(table: Mapping[str, tuple[str, ...]], language: str, key: str, **values: Any) -> str:
     """Return a text of a table like `WORDS` with its values in their places.
 
     Args:
@@ -117,4 +117,4 @@ def make_words(header: str, *, min_length: int) -> dict[str, str]:
         min_length: Characters of a new password.
     """
     language = choose_language(header)
-    return {key: say(WORDS, language, key, length=min_length) for key in WORDS}
+    return {key: pick(WORDS, language, key, length=min_length) for key in WORDS}

@@ -46,7 +46,7 @@ def test_every_text_is_in_every_language(table: dict[str, tuple[str, ...]]) -> N
 
 def test_a_value_is_put_in_as_it_is() -> None:
     """Whatever a name holds, it is the name's text."""
-    assert words.say(admin_words.WORDS, "de", "delete_confirm", name="{x} %s {0}") == "{x} %s {0} löschen?"
+    assert words.pick(admin_words.WORDS, "de", "delete_confirm", name="{x} %s {0}") == "{x} %s {0} löschen?"
 
 
 def test_the_admins_pages_use_every_text_and_no_other() -> None:
@@ -54,7 +54,7 @@ def test_the_admins_pages_use_every_text_and_no_other() -> None:
     python = (LOGIN / "admin_pages.py").read_text()
     html = "".join(path.read_text() for path in TEMPLATES.glob("jhaws_*.html"))
     used = (
-        set(re.findall(r"""say\(["'](\w+[^_])["']""", html + python))
+        set(re.findall(r"""text\(["'](\w+[^_])["']""", html + python))
         | set(admin_pages.TABS)
         | set(admin_pages.SCRIPT_WORDS)
     )
