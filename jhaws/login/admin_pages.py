@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from .answers import SentenceMixin
 from .gate_api import list_tallies
 from .roster_cells import format_end, show_name
 
+DAY = len("2027-02-28")
 PEOPLE_ON_PAGE = 100
 ENTRIES_ON_PAGE = 100
 ENTRIES_OF_PERSON = 20
@@ -40,8 +41,8 @@ TABS = {
 }
 # What the scripts say, by key.
 SCRIPT_WORDS = (
-    "done lost logged_out unchanged copied line added changed removed as_before not_shown nothing give_list too_large "
-    "imported undo_done remarks problems name groups admin end note yes"
+    "saved lost logged_out unchanged copied line added changed removed as_before not_shown nothing give_list "
+    "give_one_list too_large apply apply_removing imported undo_done remarks problems name groups admin end note yes"
 ).split()
 
 
@@ -61,7 +62,15 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         """Show a moment to the minute, where days end; JupyterHub's own times have no zone and are UTC."""
         if at is None:
             return ""
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        local = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self.zone)
+        return local.strftime(f"{words.DATES[self.language]} %H:%M")
+
+    def show_end(self, end_at: datetime | None) -> str:
+        """Show an end as the last day, or as a moment where it is none at midnight."""
+        day = format_end(end_at, self.zone)
+        if len(day) == DAY:
+            return date.fromisoformat(day).strftime(words.DATES[self.language])
+        return self.show_time(end_at) if day else ""
 
     def link(self, path: str, **query: Any) -> str:
         """Return the address of a page with a query of what is not empty."""
@@ -149,6 +158,7 @@ class PersonPage(AdminPage):
             self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
         actor = people_api.read_actor(self)
         closer = closing.find_closer(self.authenticator.parent)
+        own = store.read_own(self.db, person.name)
         await self.show(
             "people",
             template="jhaws_person.html",
@@ -159,6 +169,7 @@ class PersonPage(AdminPage):
             created=self.show_time(person.created),
             may_group=actor.may_group and not self.authenticator.manage_groups,
             may_admin=actor.is_admin,
+            has_own=bool(own and own.password_hash),
             may_code=self.authenticator.own_password_min_length(person.name) is not None,
             zone=self.authenticator.time_zone,
             entries=_show_entries(self, store.read_audit(self.db, name=person.name, limit=ENTRIES_OF_PERSON)),
@@ -202,6 +213,7 @@ class AuditPage(AdminPage):
     async def get(self) -> None:
         """Show some entries."""
         wanted = self.read_query("name", "action")
+        wanted["name"] = self.authenticator.normalize_username(wanted["name"])
         before = self.page_number("before", least=0)
         entries = store.read_audit(self.db, **wanted, before=before, limit=ENTRIES_ON_PAGE)
         await self.show(
@@ -229,6 +241,7 @@ class FailedLoginsPage(AdminPage):
                 "unknown": each["kind"] == "name" and throttle.is_unknown(each["value"]),
             }
             for each in list_tallies(self.db, now=time.time())
+            if each["failures_since_success"] or each["delay_seconds"]
         ]
         await self.show("throttle", title=self.text("throttle"), tallies=tallies)
 
@@ -252,7 +265,7 @@ def _show_person(
         "state_text": page.text(f"state_{state}"),
         "admin": person.admin,
         "groups": ", ".join(person.groups),
-        "end": format_end(person.standing.ends_at, page.zone),
+        "end": page.show_end(person.standing.ends_at),
         "last_activity": page.show_time(person.last_activity),
         "servers": len(closer.active_servers(person.user_id)),
         "kept": person.name in keep,

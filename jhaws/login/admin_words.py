@@ -29,8 +29,9 @@ WORDS = {
     "newer": ("Newest", "Neueste"),
     "older": ("Older", "Ältere"),
     "download": ("Download as CSV", "Als CSV herunterladen"),
+    "download_list": ("Whole list as CSV", "Ganze Liste als CSV"),
     "working": ("One moment", "Einen Moment"),
-    "done": ("Done.", "Erledigt."),
+    "saved": ("Saved.", "Gespeichert."),
     "lost": (
         "The hub does not answer. Try it again in a minute.",
         "Der Hub antwortet nicht. Bitte versuchen Sie es in einer Minute noch einmal.",
@@ -41,28 +42,33 @@ WORDS = {
     ),
     # The list of people.
     "search_label": ("Part of a name, note or group", "Teil von Name, Notiz oder Gruppe"),
-    "state": ("State", "Zustand"),
+    "state": ("State", "Status"),
     "state_any": ("everybody", "alle"),
     "state_allowed": ("allowed", "zugelassen"),
-    "state_waiting": ("waiting", "wartet"),
+    "state_waiting": ("waiting", "wartend"),
     "state_blocked": ("blocked", "gesperrt"),
     "state_ended": ("ended", "abgelaufen"),
     "last_activity": ("Last active", "Zuletzt aktiv"),
     "servers": ("Servers", "Server"),
     "found": ("People: {total}", "Personen: {total}"),
     "page_of": ("{first} to {last} of {total}", "{first} bis {last} von {total}"),
-    "nobody": ("Nobody is like that.", "So jemanden gibt es nicht."),
+    "nobody": ("Nobody found.", "Niemand gefunden."),
     "before": ("Previous page", "Vorige Seite"),
     "next": ("Next page", "Nächste Seite"),
     "pager": ("Pages of the list", "Seiten der Liste"),
     "waiting_help": (
-        "{count} people were let in by an earlier login and wait until an admin lets them in here. Delete those who "
+        "{count} people come from an earlier way to log in and wait until an admin lets them in here. Delete those who "
         "should not come.",
-        "{count} Personen kommen aus einer früheren Anmeldung und warten, bis ein Admin sie hier zulässt. Löschen Sie, "
-        "wer nicht kommen soll.",
+        "{count} Personen kommen aus einem früheren Anmeldeverfahren und warten, bis ein Admin sie hier zulässt. "
+        "Löschen Sie, wer nicht kommen soll.",
     ),
     "show_waiting": ("Show them", "Anzeigen"),
     "let_all_in": ("Let all of them in", "Alle zulassen"),
+    "let_all_in_confirm": (
+        "Let in all {count} whom the earlier way to log in knew?",
+        "Alle {count} zulassen, die das frühere Anmeldeverfahren kannte?",
+    ),
+    "let_all_in_done": ("All of them are let in.", "Alle sind zugelassen."),
     "add": ("Add people", "Personen hinzufügen"),
     "names": ("Names, one on each line", "Namen, einer in jeder Zeile"),
     "add_submit": ("Add", "Hinzufügen"),
@@ -74,6 +80,20 @@ WORDS = {
     # One person.
     "back": ("All people", "Alle Personen"),
     "yes": ("yes", "ja"),
+    "no": ("no", "nein"),
+    "own_password": ("Own password", "Eigenes Passwort"),
+    "admins_only": (
+        "Only admins can change the logins of an admin.",
+        "Nur Admins können an den Anmeldungen eines Admins etwas ändern.",
+    ),
+    "block_done": ("{name} is blocked.", "{name} ist gesperrt."),
+    "unblock_done": ("{name} may log in again.", "{name} darf sich wieder anmelden."),
+    "let_in_done": ("{name} is let in.", "{name} ist zugelassen."),
+    "revoke_done": (
+        "All logins, tokens and servers of {name} have ended.",
+        "Alle Anmeldungen, Tokens und Server von {name} sind beendet.",
+    ),
+    "delete_done": ("{name} is deleted.", "{name} ist gelöscht."),
     "never": ("never", "nie"),
     "created": ("Added", "Hinzugefügt"),
     "save": ("Save", "Speichern"),
@@ -81,7 +101,7 @@ WORDS = {
     "block": ("Block", "Sperren"),
     "unblock": ("Unblock", "Entsperren"),
     "let_in": ("Let in", "Zulassen"),
-    "revoke": ("Revoke now", "Jetzt abmelden"),
+    "revoke": ("Revoke now", "Überall abmelden"),
     "delete": ("Delete", "Löschen"),
     "code": ("One-time code", "Einmal-Code"),
     "block_help": (
@@ -89,10 +109,14 @@ WORDS = {
         "Beendet sofort alle Anmeldungen, Tokens und Server, bis jemand die Person entsperrt.",
     ),
     "unblock_help": ("The person may log in again.", "Die Person darf sich wieder anmelden."),
-    "let_in_help": ("The name is from an earlier login.", "Der Name kommt aus einer früheren Anmeldung."),
+    "let_in_help": (
+        "The name is from an earlier way to log in.",
+        "Der Name kommt aus einem früheren Anmeldeverfahren.",
+    ),
     "revoke_help": (
-        "Ends logins, tokens and servers at once, for a lost laptop. Logging in again works.",
-        "Beendet sofort alle Anmeldungen, Tokens und Server, etwa für einen verlorenen Laptop. Neu anmelden geht.",
+        "Ends logins, tokens and servers at once, for a lost laptop. Who may log in can do so again.",
+        "Beendet sofort alle Anmeldungen, Tokens und Server, etwa nach dem Verlust eines Laptops. Wer zugelassen ist, "
+        "kann sich danach neu anmelden.",
     ),
     "delete_help": (
         "The name may not log in any more. The home folder stays.",
@@ -112,6 +136,7 @@ WORDS = {
         "Give this to {name} and to nobody else. It is shown only now.",
         "Geben Sie das nur {name}. Es wird nur jetzt angezeigt.",
     ),
+    "code_place": ("To be typed on", "Einzugeben auf"),
     "code_link": ("Or this link", "Oder dieser Link"),
     "copy": ("Copy", "Kopieren"),
     "copied": ("Copied.", "Kopiert."),
@@ -122,9 +147,9 @@ WORDS = {
     ),
     # The import.
     "import_help": (
-        "A CSV file from a spreadsheet, or names pasted below. The first line may name the columns: name, groups, "
+        "A CSV file from a spreadsheet, or pasted names. The first line may name the columns: name, groups, "
         "admin, end, note. What has no column stays as it is.",
-        "Eine CSV-Datei aus einer Tabellenkalkulation, oder unten eingefügte Namen. Die erste Zeile darf die Spalten "
+        "Eine CSV-Datei aus einer Tabellenkalkulation, oder eingefügte Namen. Die erste Zeile darf die Spalten "
         "nennen: name, gruppen, admin, ende, notiz. Was keine Spalte hat, bleibt, wie es ist.",
     ),
     "file": ("File", "Datei"),
@@ -139,25 +164,30 @@ WORDS = {
     "problems": ("Problems: nothing can be imported yet", "Probleme: So kann nichts importiert werden"),
     "remarks": ("Please look at these", "Bitte sehen Sie sich das an"),
     "line": ("Line {line}: ", "Zeile {line}: "),
-    "added": ("Added", "Hinzugefügt"),
+    "added": ("New", "Neu"),
     "changed": ("Changed", "Geändert"),
-    "removed": ("Removed", "Gelöscht"),
+    "removed": ("Deleted", "Gelöscht"),
     "as_before": ("As before", "Wie bisher"),
     "none": ("none", "keine"),
     "not_shown": ("And {count} more.", "Und {count} weitere."),
     "apply": ("Import just that", "Genau das importieren"),
+    "apply_removing": ("Import just that, and delete {count}", "Genau das importieren und {count} löschen"),
     "nothing": ("Nothing would change.", "Es würde sich nichts ändern."),
     "give_list": (
         "Choose a file or paste a list first.",
         "Bitte wählen Sie zuerst eine Datei oder fügen Sie eine Liste ein.",
+    ),
+    "give_one_list": (
+        "Either a file or a pasted list, please: there are both.",
+        "Bitte entweder eine Datei oder eine eingefügte Liste: Es gibt beides.",
     ),
     "too_large": (
         "The file is larger than 5 MB. Import it in parts.",
         "Die Datei ist größer als 5 MB. Bitte importieren Sie sie in Teilen.",
     ),
     "imported": (
-        "Imported: {added} added, {changed} changed, {removed} removed.",
-        "Importiert: {added} hinzugefügt, {changed} geändert, {removed} gelöscht.",
+        "Imported: {added} new, {changed} changed, {removed} deleted.",
+        "Importiert: {added} neu, {changed} geändert, {removed} gelöscht.",
     ),
     "last_import": ("Last import", "Letzter Import"),
     "no_import": ("There was none yet.", "Bisher gab es keinen."),
@@ -165,11 +195,11 @@ WORDS = {
     "undone": ("It was undone.", "Er wurde rückgängig gemacht."),
     "undo": ("Undo it", "Rückgängig machen"),
     "undo_confirm": (
-        "Undo the last import? Whom it added is removed, and their servers stop.",
+        "Undo the last import? Whom it added is deleted, and their servers stop.",
         "Den letzten Import rückgängig machen? Wen er hinzugefügt hat, wird gelöscht, und deren Server enden.",
     ),
     "undo_done": (
-        "Undone: {added} added again, {changed} changed back, {removed} removed.",
+        "Undone: {added} added again, {changed} changed back, {removed} deleted.",
         "Rückgängig gemacht: {added} wieder hinzugefügt, {changed} zurückgeändert, {removed} gelöscht.",
     ),
     # The shared password.
@@ -177,7 +207,7 @@ WORDS = {
         "Everybody who has no password of their own logs in with it. Who is logged in stays logged in.",
         "Damit melden sich alle an, die kein eigenes Passwort haben. Wer angemeldet ist, bleibt es.",
     ),
-    "current": ("Passwords that hold now", "Passwörter, die jetzt gelten"),
+    "current": ("Valid passwords", "Passwörter, die jetzt gelten"),
     "no_current": (
         "There is none: nobody enters with a shared password.",
         "Es gibt keines: Niemand kommt mit einem gemeinsamen Passwort herein.",
@@ -193,15 +223,18 @@ WORDS = {
         "New password, at least {length} characters",
         "Neues Passwort, mindestens {length} Zeichen",
     ),
-    "new_password_help": ("Leave it empty to have one made.", "Leer lassen, dann wird eines gemacht."),
+    "new_password_help": ("Leave it empty to have one made.", "Leer lassen, dann wird eines erzeugt."),
     "only_groups": ("Only for these groups", "Nur für diese Gruppen"),
-    "only_groups_help": ("Empty for all users.", "Leer für alle."),
+    "only_groups_help": (
+        "Empty for all users. It replaces the password of just these groups.",
+        "Leer für alle. Es ersetzt das Passwort genau dieser Gruppen.",
+    ),
     "no_groups": (
         "Passwords for groups need manage_groups = True in the configuration.",
         "Passwörter für Gruppen brauchen manage_groups = True in der Konfiguration.",
     ),
     "old_until": ("The old one holds until", "Das alte gilt noch bis"),
-    "old_until_help": ("Empty: it ends now.", "Leer: Es endet jetzt."),
+    "old_until_help": ("In {zone}. Empty: it ends now.", "In {zone}. Leer: Es endet jetzt."),
     "rotate_submit": ("Set new password", "Neues Passwort setzen"),
     "rotate_confirm": (
         "Set a new shared password? The old one ends at the time above, or now.",
@@ -230,15 +263,15 @@ WORDS = {
     "kind_name": ("name", "Name"),
     "kind_address": ("address", "Adresse"),
     "kind_all": ("all logins", "alle Anmeldungen"),
-    "value": ("Which", "Welche"),
+    "value": ("Name or address", "Name oder Adresse"),
     "unknown_name": ("a name that nobody has", "ein Name, den niemand hat"),
     "failures": ("Failures", "Fehlversuche"),
-    "delay": ("Seconds between two", "Sekunden zwischen zwei"),
-    "wait": ("Waits now, seconds", "Wartet jetzt, Sekunden"),
+    "delay": ("Gap between attempts (s)", "Abstand der Versuche (s)"),
+    "wait": ("Waits now (s)", "Wartet noch (s)"),
     "last": ("Last", "Zuletzt"),
-    "forget": ("Forget", "Vergessen"),
-    "forget_all": ("Forget all", "Alle vergessen"),
-    "forget_confirm": ("Forget all failed logins?", "Alle Fehlversuche vergessen?"),
+    "forget": ("Clear", "Zurücksetzen"),
+    "forget_all": ("Clear all", "Alle zurücksetzen"),
+    "forget_confirm": ("Clear all failed logins?", "Alle Fehlversuche zurücksetzen?"),
     "no_failures": ("Nobody waits.", "Niemand wartet."),
 }
 
@@ -250,7 +283,7 @@ ACTIONS = {
     "person.changed": ("changed", "geändert"),
     "person.deleted": ("deleted", "gelöscht"),
     "person.allowed": ("let in", "zugelassen"),
-    "person.revoked": ("revoked", "abgemeldet"),
+    "person.revoked": ("revoked", "überall abgemeldet"),
     "person.closed": ("ended logins and servers", "Anmeldungen und Server beendet"),
     "people.allowed": ("let in all who waited", "alle Wartenden zugelassen"),
     "people.imported": ("imported a list", "Liste importiert"),
@@ -258,5 +291,5 @@ ACTIONS = {
     "password.shared": ("shared password", "gemeinsames Passwort"),
     "password.own": ("own password", "eigenes Passwort"),
     "password.code": ("one-time code", "Einmal-Code"),
-    "throttle.cleared": ("forgot failed logins", "Fehlversuche vergessen"),
+    "throttle.cleared": ("cleared failed logins", "Fehlversuche zurückgesetzt"),
 }

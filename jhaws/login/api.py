@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import Scope
@@ -54,7 +55,7 @@ class SharedPasswordAPI(PasswordAPI):
         self.check_scope()
         body = self.get_json_body()
         try:
-            change = read_change(body, now=datetime.now(UTC))
+            change = read_change(body, now=datetime.now(UTC), zone=ZoneInfo(self.authenticator.time_zone))
         except PasswordError as error:
             self.refuse(400, error.sentence)
         if change["groups"] is not None and not self.authenticator.manage_groups:
@@ -102,12 +103,13 @@ class ResetAPI(PasswordAPI):
         )
 
 
-def read_change(body: Any, *, now: datetime) -> dict[str, Any]:
+def read_change(body: Any, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """Read what a request says of a new shared password, and make one where it asks for that.
 
     Args:
         body: Any JSON value.
         now: Aware time.
+        zone: Of times that have none.
 
     Returns:
         `password`, `groups` and `old_ends_at`, as `Keyring.change_shared` takes them.
@@ -125,7 +127,7 @@ def read_change(body: Any, *, now: datetime) -> dict[str, Any]:
     return {
         "password": password,
         "groups": _read_groups(body.get("groups")),
-        "old_ends_at": _read_end(body.get("old_ends_at"), now=now),
+        "old_ends_at": _read_end(body.get("old_ends_at"), now=now, zone=zone),
     }
 
 
@@ -139,19 +141,19 @@ def _read_groups(groups: Any) -> store.Groups:
     return tuple(sorted(set(groups)))
 
 
-def _read_end(text: Any, *, now: datetime) -> datetime | None:
+def _read_end(text: Any, *, now: datetime, zone: ZoneInfo) -> datetime | None:
     if text is None:
         return None
     try:
         end = datetime.fromisoformat(text)
-        if end.tzinfo is None:
-            raise ValueError
-        end = end.astimezone(UTC)
+        end = (end if end.tzinfo else end.replace(tzinfo=zone)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        rule = say("old_ends_at must be a time with its zone, as 2026-12-24T18:00:00+01:00.")
+        rule = say(
+            "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00."
+        )
         raise PasswordError("end", rule) from None
     if end <= now:
-        rule = say("old_ends_at must be in the future; leave it out to end the old password now.")
+        rule = say("The end of the old password (old_ends_at) must be in the future; leave it out to end it now.")
         raise PasswordError("end", rule)
     return end
 

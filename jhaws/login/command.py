@@ -47,7 +47,7 @@ def add_password(commands: Any, *, say: Say) -> None:
     add_hub(rotate)
     rotate.add_argument("--group", action="append", metavar="GROUP", help="only that of this group; may be repeated")
     rotate.add_argument(
-        "--old-until", metavar="TIME", help="let the old one open until then, 2026-12-24T18:00+01:00 (default: now)"
+        "--old-until", metavar="TIME", help="let the old one open until then, 2026-12-24T18:00 (default: now)"
     )
     rotate.set_defaults(run=lambda options: rotate_command(options, say=say))
 

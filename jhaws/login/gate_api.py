@@ -20,7 +20,7 @@ from jupyterhub.scopes import needs_scope
 from .. import store
 from ..sentences import say
 from ..store import AuditEntry, Tally
-from . import throttle
+from . import throttle, words
 from .answers import SentenceMixin
 from .roster_cells import guard
 
@@ -71,10 +71,12 @@ class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterH
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="audit.csv"')
         before = 0
+        delimiter = words.DELIMITERS[self.language]
         rows: list[tuple[str, ...]] = [AUDIT_COLUMNS]
+        self.write("\ufeff")  # tells Excel that it is UTF-8
         while rows:
             text = io.StringIO()
-            csv.writer(text).writerows(rows)
+            csv.writer(text, delimiter=delimiter).writerows(rows)
             self.write(text.getvalue())
             await self.flush()
             entries = store.read_audit(self.db, **wanted, before=before, limit=CSV_CHUNK)

@@ -200,6 +200,9 @@ def _read(encoded: str) -> Recipe | None:
         salt, size = _from_base64(found[5]), len(_from_base64(found[6]))
     except binascii.Error:
         return None
+    if size < HASH_BYTES:
+        # Every tool makes at least these; one that was cut where its bytes end would look whole, and open to nobody.
+        return None
     recipe = Recipe(memory_kib=int(found[2]), passes=int(found[3]), lanes=int(found[4]), salt=salt, size=size)
     # Leading zeros or stray bits: no hash that is made here would ever be the same text.
     return recipe if _encode(recipe, _from_base64(found[6])) == encoded else None

@@ -24,7 +24,7 @@ from tornado import web
 
 from .. import store
 from ..sentences import say, translate
-from . import closing, importing, people, people_fields, roster
+from . import closing, importing, people, people_fields, roster, words
 from .answers import SentenceMixin
 from .importing import Actor
 from .people import RefusedError
@@ -365,7 +365,8 @@ class ExportHandler(PeopleHandler):
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="people.csv"')
         # The mark tells Excel that it is UTF-8.
-        self.finish(roster.write_csv(entries, time_zone=self.zone).encode("utf-8-sig"))
+        delimiter = words.DELIMITERS[self.language]
+        self.finish(roster.write_csv(entries, time_zone=self.zone, delimiter=delimiter).encode("utf-8-sig"))
 
 
 HANDLERS: list[Any] = [

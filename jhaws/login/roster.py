@@ -90,7 +90,7 @@ def read_roster(
     return Roster(reading.entries(), reading.problems.listed(), reading.remarks.listed())
 
 
-def write_csv(entries: Iterable[Entry], *, time_zone: tzinfo) -> str:
+def write_csv(entries: Iterable[Entry], *, time_zone: tzinfo, delimiter: str = ",") -> str:
     """Write a list of people that a spreadsheet can open and `read_roster` can read.
 
     Encode it as `utf-8-sig`, or Excel takes it for Windows-1252. A column that nobody has is left out.
@@ -98,6 +98,7 @@ def write_csv(entries: Iterable[Entry], *, time_zone: tzinfo) -> str:
     Args:
         entries: The people. Where others have the column, a field that is None becomes an empty cell.
         time_zone: The one that the list is read with.
+        delimiter: Between two cells, "," or ";".
     """
     entries = list(entries)
     columns = [
@@ -106,7 +107,7 @@ def write_csv(entries: Iterable[Entry], *, time_zone: tzinfo) -> str:
         if column == "name" or any(getattr(entry, field) is not None for entry in entries)
     ]
     lines = io.StringIO(newline="")
-    writer = csv.writer(lines)
+    writer = csv.writer(lines, delimiter=delimiter)
     writer.writerow(columns)
     for entry in entries:
         cells = {

@@ -25,9 +25,9 @@ _JUDGED_LENGTH = 10_000  # characters of the first line that tell what separates
 # The spellings of each column, in small letters and without spaces, hyphens and underscores.
 _COLUMNS = {
     "name": {"name", "username", "user", "login", "benutzername", "benutzer"},
-    "groups": {"groups", "group", "gruppen", "gruppe"},
+    "groups": {"groups", "group", "class", "gruppen", "gruppe", "klasse"},
     "admin": {"admin"},
-    "end": {"end", "enddate", "ends", "until", "ende", "enddatum", "bis"},
+    "end": {"end", "enddate", "ends", "until", "lastday", "ende", "enddatum", "bis", "letztertag"},
     "note": {"note", "notes", "comment", "notiz", "bemerkung"},
 }
 _COLUMN_OF = {spelling: column for column, spellings in _COLUMNS.items() for spelling in spellings}

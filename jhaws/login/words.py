@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 LANGUAGES = ("en", "de")
+# How dates are written, and what spreadsheets expect between the cells of a CSV file.
+DATES = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
+DELIMITERS = {"en": ",", "de": ";"}
 
 WORDS = {
     "title": ("Your password", "Ihr Passwort"),
@@ -19,16 +22,16 @@ WORDS = {
         "Mit dem Einmal-Code, den Sie bekommen haben, setzen Sie ein neues Passwort.",
     ),
     "choose_help": (
-        "This hub wants everybody to have a password of their own. From now on only yours opens your account.",
-        "Auf diesem Hub hat jede Person ein eigenes Passwort. Danach öffnet nur noch Ihres Ihr Konto.",
+        "This hub wants everybody to have a password of their own. After that only yours lets you in.",
+        "Auf diesem Hub hat jede Person ein eigenes Passwort. Danach kommen Sie nur noch mit Ihrem herein.",
     ),
     "change_help": (
-        "From now on only your own password opens your account. All your other logins and all your tokens end.",
-        "Danach öffnet nur noch Ihr eigenes Passwort Ihr Konto. Alle anderen Anmeldungen und Ihre Tokens enden.",
+        "After that only your own password lets you in. All your other logins and all your tokens end.",
+        "Danach kommen Sie nur noch mit Ihrem eigenen Passwort herein. Alle anderen Anmeldungen und Ihre Tokens enden.",
     ),
     "name": ("User name", "Benutzername"),
     "code": ("One-time code", "Einmal-Code"),
-    "old": ("Password until now", "Bisheriges Passwort"),
+    "old": ("Current password", "Bisheriges Passwort"),
     "new": ("New password, at least {length} characters", "Neues Passwort, mindestens {length} Zeichen"),
     "again": ("New password once more", "Neues Passwort noch einmal"),
     "send": ("Set password", "Passwort setzen"),
@@ -44,7 +47,7 @@ WORDS = {
     ),
     # Reasons of PasswordError, and those of the form.
     "differ": ("The two new passwords are not the same.", "Die beiden neuen Passwörter sind nicht gleich."),
-    "wrong": ("The password until now is wrong.", "Das bisherige Passwort ist falsch."),
+    "wrong": ("The current password is wrong.", "Das bisherige Passwort ist falsch."),
     "same": ("The new password is the old one.", "Das neue Passwort ist das alte."),
     "invalid": (
         "The code is wrong, was used already, or is too old. Ask for a new one.",

@@ -1,7 +1,8 @@
 // Sends the forms of the admins' pages to jhaws's REST API, as JSON and with JupyterHub's XSRF token.
 //
 // A form says by data-method and data-api what it asks for; its body is data-body, or its fields by name, each read by
-// its data-kind. After it the page is loaded again, or the one of data-next. An error is shown in the API's own words.
+// its data-kind. After it the page is loaded again, or the one of data-next, and says data-done. An error is shown in the
+// API's own words.
 "use strict";
 
 window.jhaws = (() => {
@@ -9,8 +10,9 @@ window.jhaws = (() => {
   const error = document.getElementById("jhaws-error");
   const notice = document.getElementById("jhaws-notice");
 
-  // What happened on the page before this one was loaded again.
+  // What happened on the page before this one was loaded again, and the list of people as it was seen last.
   const KEPT = "jhaws-notice";
+  const LIST = "jhaws-list";
 
   function showError(sentence) {
     error.textContent = sentence;
@@ -28,10 +30,17 @@ window.jhaws = (() => {
   function showNotice(sentence) {
     notice.textContent = sentence;
     notice.className = "alert alert-success";
+    notice.focus();
   }
 
   function keepNotice(sentence) {
     window.sessionStorage.setItem(KEPT, sentence);
+  }
+
+  // JupyterHub's token against requests from elsewhere; after another login in another tab it is a new one.
+  function xsrfToken() {
+    const found = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
+    return found ? decodeURIComponent(found[1]) : window.jhdata.xsrf_token;
   }
 
   // Ask the API; the answer is its JSON. An error is one sentence.
@@ -40,7 +49,7 @@ window.jhaws = (() => {
     try {
       response = await fetch(window.jhdata.base_url + "api/" + path, {
         method,
-        headers: { "Content-Type": "application/json", "X-XSRFToken": window.jhdata.xsrf_token },
+        headers: { "Content-Type": "application/json", "X-XSRFToken": xsrfToken() },
         body: body === undefined ? undefined : JSON.stringify(body),
         credentials: "same-origin",
         cache: "no-store",
@@ -62,7 +71,9 @@ window.jhaws = (() => {
   }
 
   async function isLoggedIn() {
-    const response = await fetch(window.jhdata.base_url + "api/user", { credentials: "same-origin", cache: "no-store" });
+    const headers = { "X-XSRFToken": xsrfToken() };
+    const address = window.jhdata.base_url + "api/user";
+    const response = await fetch(address, { headers, credentials: "same-origin", cache: "no-store" });
     return response.ok;
   }
 
@@ -74,7 +85,7 @@ window.jhaws = (() => {
   const readers = {
     text: (field) => field.value.trim(),
     flag: (field) => field.checked,
-    list: (field) => split(field.value, ","),
+    list: (field) => split(field.value, /[,;]/),
     lines: (field) => split(field.value, "\n"),
   };
 
@@ -110,7 +121,7 @@ window.jhaws = (() => {
 
   function send(form) {
     clear();
-    const { method, api, body, confirm, next } = form.dataset;
+    const { method, api, body, confirm, next, done } = form.dataset;
     const asked = body ? JSON.parse(body) : method === "DELETE" ? undefined : readFields(form);
     if ("changed" in form.dataset && Object.keys(asked).length === 0) {
       showNotice(words.unchanged);
@@ -118,9 +129,9 @@ window.jhaws = (() => {
     }
     if (confirm && !window.confirm(confirm)) return;
     run(form.querySelector("button[type=submit]"), async () => {
-      await ask(method, api, asked);
-      keepNotice(words.done);
-      if (next) window.location.assign(next);
+      const answer = await ask(method, api, asked);
+      keepNotice(done || (Array.isArray(answer) ? `${words.added}: ${answer.length}` : words.saved));
+      if (next) window.location.assign(next + window.sessionStorage.getItem(LIST));
       else window.location.reload();
     });
   }
@@ -132,6 +143,7 @@ window.jhaws = (() => {
       const card = document.getElementById("jhaws-code");
       document.getElementById("jhaws-code-text").textContent = answer.code;
       link.value = window.location.origin + answer.link;
+      document.getElementById("jhaws-code-place").textContent = window.location.origin + answer.path;
       card.hidden = false;
       card.focus();
     });
@@ -148,6 +160,9 @@ window.jhaws = (() => {
       send(form);
     });
   }
+  if (document.getElementById("jhaws-list")) window.sessionStorage.setItem(LIST, window.location.search);
+  const back = document.getElementById("jhaws-back");
+  if (back) back.href += window.sessionStorage.getItem(LIST) || "";
   const coding = document.getElementById("jhaws-give-code");
   if (coding) {
     coding.addEventListener("submit", (event) => {
@@ -157,11 +172,10 @@ window.jhaws = (() => {
     document.getElementById("jhaws-code-copy").addEventListener("click", async () => {
       const link = document.getElementById("jhaws-code-link");
       link.select();
-      // The clipboard is there on pages with HTTPS only; the link is selected in any case.
-      if (navigator.clipboard) {
-        await navigator.clipboard.writeText(link.value);
-        showNotice(words.copied);
-      }
+      // The clipboard is there on pages with HTTPS only.
+      if (navigator.clipboard) await navigator.clipboard.writeText(link.value);
+      else document.execCommand("copy");
+      showNotice(words.copied);
     });
   }
   return { ask, keepNotice, run, showError, split, words };

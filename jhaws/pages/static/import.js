@@ -2,10 +2,12 @@
 "use strict";
 
 (() => {
-  const { ask, keepNotice, run, showError, words } = window.jhaws;
+  const { ask, keepNotice, run, words } = window.jhaws;
   const MAX_FILE_BYTES = 5_000_000;
   // Rows of one table on the page; more would only make it slow.
   const MAX_ROWS = 1000;
+  // Of a table that is open at once.
+  const OPEN_ROWS = 50;
 
   const byId = (id) => document.getElementById("jhaws-" + id);
   const form = byId("import");
@@ -38,14 +40,16 @@
   const FIELDS = ["groups", "admin", "ends_at", "note"];
   const HEADINGS = { groups: words.groups, admin: words.admin, ends_at: words.end, note: words.note };
 
-  // Where days end; Swedes write a date and a time as ISO does.
-  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: form.dataset.zone, dateStyle: "short", timeStyle: "medium" });
+  // Days and times where days end; Swedes write them as ISO does, which the English pages have.
+  const format = (options) =>
+    new Intl.DateTimeFormat({ de: "de-DE" }[form.dataset.language] || "sv-SE", { timeZone: form.dataset.zone, ...options });
+  const days = format({ year: "numeric", month: "2-digit", day: "2-digit" });
+  const times = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   // An end at midnight is shown as the day before, the last one; another one as the moment that it is.
   function showEnd(text) {
     const end = new Date(text);
-    const [day, time] = clock.format(end).split(" ");
-    return time === "00:00:00" ? clock.format(new Date(end - 1)).split(" ")[0] : `${day} ${time}`;
+    return times.format(end) === "00:00" ? days.format(end - 1) : `${days.format(end)} ${times.format(end)}`;
   }
 
   function showValue(person, field) {
@@ -73,7 +77,7 @@
       make("table", [make("thead", head), make("tbody", rows)], { class: "table table-sm" }),
     ];
     if (people.length > MAX_ROWS) parts.push(make("p", fill(words.not_shown, { count: people.length - MAX_ROWS })));
-    return make("details", parts, { id: "jhaws-" + key, open: "" });
+    return make("details", parts, { id: "jhaws-" + key, ...(people.length > OPEN_ROWS ? {} : { open: "" }) });
   }
 
   function show(found) {
@@ -81,12 +85,18 @@
     shown.replaceChildren();
     if (found.problems.length) shown.append(makeFindings(words.problems, found.problems, "danger"));
     if (found.remarks.length) shown.append(makeFindings(words.remarks, found.remarks, "warning"));
-    const counts = ["added", "changed", "removed"];
-    for (const key of counts) if (found[key].length) shown.append(makeTable(key, found[key]));
-    shown.append(make("p", `${words.as_before}: ${found.unchanged}`));
-    const changes = counts.some((key) => found[key].length);
-    if (!changes && !found.problems.length) shown.append(make("p", words.nothing));
+    const kinds = ["added", "changed", "removed"];
+    for (const key of kinds) if (found[key].length) shown.append(makeTable(key, found[key]));
+    const changes = kinds.some((key) => found[key].length);
+    byId("counts").textContent = [
+      ...kinds.map((key) => `${words[key]}: ${found[key].length}`),
+      `${words.as_before}: ${found.unchanged}`,
+      ...(changes || found.problems.length ? [] : [words.nothing]),
+    ].join(" · ");
+    const removed = found.removed.length;
     applying.hidden = !changes || found.problems.length > 0;
+    applying.className = removed ? "btn btn-danger" : "btn btn-jupyter";
+    applying.textContent = removed ? fill(words.apply_removing, { count: removed }) : words.apply;
     preview.hidden = false;
     preview.focus();
   }
@@ -107,6 +117,7 @@
     const text = byId("pasted").value;
     if (file && file.size > MAX_FILE_BYTES) throw new Error(words.too_large);
     if (!file && !text.trim()) throw new Error(words.give_list);
+    if (file && text.trim()) throw new Error(words.give_one_list);
     const list = file ? { csv: file.size ? await toBase64(file) : "" } : { text };
     return { ...list, remove_missing: byId("remove_missing").checked };
   }
@@ -117,6 +128,11 @@
       progress.hidden = true;
     });
   }
+
+  // What is imported is what was previewed; another list needs another look.
+  form.addEventListener("input", () => {
+    preview.hidden = true;
+  });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -129,13 +145,14 @@
     });
   });
 
-  applying.addEventListener("click", () =>
+  applying.addEventListener("click", () => {
+    if (applying.classList.contains("btn-danger") && !window.confirm(`${applying.textContent}?`)) return;
     runLong(applying, async () => {
       const found = await ask("POST", "jhaws/roster/apply", previewed);
       keepNotice(fill(words.imported, count(found)));
       window.location.reload();
-    }),
-  );
+    });
+  });
 
   undoing?.addEventListener("click", () => {
     if (!window.confirm(undoing.dataset.confirm)) return;

@@ -9,10 +9,17 @@
   function readBody() {
     const password = byId("new").value;
     const body = password ? { password } : { generate: true };
-    const groups = byId("groups") ? split(byId("groups").value, ",") : [];
+    const groups = byId("groups") ? split(byId("groups").value, /[,;]/) : [];
     if (groups.length) body.groups = groups;
-    if (byId("until").value) body.old_ends_at = new Date(byId("until").value).toISOString();
+    if (byId("until").value) body.old_ends_at = byId("until").value;
     return body;
+  }
+
+  // The list of passwords as it is now, without losing the sheet.
+  async function refresh() {
+    const response = await fetch(window.location.href, { credentials: "same-origin", cache: "no-store" });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("jhaws-current");
+    if (fresh) byId("current").replaceWith(fresh);
   }
 
   form.addEventListener("submit", (event) => {
@@ -23,9 +30,12 @@
       const answer = await ask("POST", "jhaws/password", body);
       byId("sheet-address").textContent = window.location.origin + window.jhdata.prefix;
       byId("sheet-password").textContent = answer.password ?? body.password;
+      byId("sheet-groups").textContent = (body.groups || []).join(", ");
+      for (const each of document.querySelectorAll(".jhaws-whose")) each.hidden = !body.groups;
       byId("new").value = "";
       byId("sheet").hidden = false;
       byId("sheet").focus();
+      await refresh();
     });
   });
 
