@@ -156,6 +156,11 @@ def preview_model(found: importing.Preview) -> dict[str, Any]:
     }
 
 
+def undo_model(changes: Changes, remarks: Sequence[str]) -> dict[str, Any]:
+    """Return what the API says of an undo."""
+    return {**changes_model(changes), "remarks": [{"line": None, "sentence": each} for each in remarks]}
+
+
 def changes_model(changes: Changes) -> dict[str, Any]:
     """Return what the API says of changes."""
     return {
