@@ -82,6 +82,9 @@ def test_what_the_hub_has_in_its_memory_is_read_anew(app: Any) -> None:
     leaver = app.db.scalar(select(orm.User).filter_by(name="leaver"))
     old = app.db.scalar(select(orm.Group).filter_by(name="old"))
     app.users[leaver.id] = SimpleNamespace(spawners={})
+    app.db.add(orm.Spawner(name="", user=leaver))
+    app.db.commit()
+    assert list(leaver.orm_spawners) == [""]
     before = [each.name for each in ann.groups], sorted(each.name for each in old.users), ann.admin
     run_import(app)
 

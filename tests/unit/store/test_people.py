@@ -113,6 +113,18 @@ def test_a_row_belongs_to_one_user_only(db: Session) -> None:
     assert store.read_named_people(db, ["eve"])["eve"].note == "new"
 
 
+def test_who_is_added_with_the_number_of_somebody_before_has_only_what_is_new(db: Session) -> None:
+    """SQLite gives the number again, and JupyterHub leaves our row."""
+    ann = add(db, NewPerson("ann", note="of ann", ends_at=NOON))["ann"]
+    db.delete(db.get_one(orm.User, ann))
+    db.commit()
+    eve = add(db, NewPerson("eve", note="of eve"))["eve"]
+
+    assert (eve == ann) is (db.get_bind().dialect.name == "sqlite")
+    assert store.read_named_people(db, ["eve"])["eve"].note == "of eve"
+    assert store.read_standing(db, "eve") == Standing()
+
+
 def test_a_user_without_a_time_of_making_can_be_blocked(db: Session) -> None:
     """Old databases have such users; they get one with the first thing that is kept of them."""
     user = orm.User(name="old")
