@@ -20,7 +20,6 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Select,
-    Subquery,
     Unicode,
     and_,
     delete,
@@ -36,7 +35,7 @@ from sqlalchemy.sql.base import Executable
 
 from .people import ROW_OF_USER, ListedPerson
 from .tables import Base, Person
-from .unpacking import is_one_of, unpack
+from .unpacking import is_one_of, unpack, unpack_lists
 
 _USERS = orm.User.__table__
 _GROUPS = orm.Group.__table__
@@ -146,17 +145,13 @@ def make_check(people: Collection[ListedPerson]) -> Select[tuple[bool]]:
     )
     users = select(func.count()).select_from(rows).join(orm.User, orm.User.id == rows.c.id)
     users = users.outerjoin(Person, ROW_OF_USER).where(*same)
-    pairs = [[each.user_id, group] for each in people for group in each.groups]
-    members = unpack(pairs, user_id=Integer(), name=Unicode())
-    known = select(func.count()).select_from(members).join(orm.Group, orm.Group.name == members.c.name)
-    known = known.join(_MEMBERS, and_(_MEMBERS.c.user_id == members.c.user_id, _MEMBERS.c.group_id == orm.Group.id))
+    members = unpack_lists(_by_group({each.user_id: each.groups for each in people}), Integer())
+    known = select(func.count()).select_from(members).join(orm.Group, orm.Group.name == members.c.key)
+    known = known.join(_MEMBERS, and_(_MEMBERS.c.user_id == members.c.value, _MEMBERS.c.group_id == orm.Group.id))
     theirs = is_one_of(_MEMBERS.c.user_id, [each.user_id for each in people])
     there = select(func.count()).select_from(_MEMBERS).where(theirs)
-    counts = (
-        (users, len(people)),
-        (known, len(pairs)),
-        (there, len(pairs)),
-    )
+    memberships = sum(len(each.groups) for each in people)
+    counts = ((users, len(people)), (known, memberships), (there, memberships))
     return select(and_(*(found.scalar_subquery() == expected for found, expected in counts)))
 
 
@@ -192,16 +187,24 @@ def _set_groups(groups: Mapping[int, Collection[str]]) -> list[Executable]:
 
 def _join_groups(key: Any, groups: Mapping[Any, Collection[str]]) -> list[Executable]:
     """Put users, known by their number or name, into groups."""
-    named = unpack(([name] for name in sorted({name for each in groups.values() for name in each})), name=Unicode())
+    users = _by_group(groups)
+    named = unpack(([name] for name in users), name=Unicode())
     missing = select(named.c.name).where(named.c.name.not_in(select(_GROUPS.c.name)))
-    pairs = ([user, name] for user, each in groups.items() for name in set(each))
-    members: Subquery = unpack(pairs, user=key.type, name=Unicode())
-    rows = select(_USERS.c.id, _GROUPS.c.id).select_from(members).join(_USERS, key == members.c.user)
-    rows = rows.join(_GROUPS, _GROUPS.c.name == members.c.name)
+    members = unpack_lists(users, key.type)
+    rows = select(_USERS.c.id, _GROUPS.c.id).join_from(members, _USERS, key == members.c.value)
+    rows = rows.join(_GROUPS, _GROUPS.c.name == members.c.key)
     return [
         insert(_GROUPS).from_select(["name"], missing),
         insert(_MEMBERS).from_select(["user_id", "group_id"], rows),
     ]
+
+
+def _by_group(groups: Mapping[Any, Collection[str]]) -> dict[str, list[Any]]:
+    users: dict[str, list[Any]] = defaultdict(list)
+    for user, names in groups.items():
+        for name in set(names):
+            users[name].append(user)
+    return users
 
 
 def _ensure_rows(user_ids: Collection[int], *, now: datetime) -> list[Executable]:

@@ -8,7 +8,7 @@ from jupyterhub import orm
 from sqlalchemy import Boolean, DateTime, Integer, Unicode, select
 from sqlalchemy.orm import Session
 
-from jhaws.store.unpacking import is_one_of, unpack
+from jhaws.store.unpacking import is_one_of, unpack, unpack_lists
 
 NOON = datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC)
 ROWS = [
@@ -29,6 +29,16 @@ def test_rows_come_out_as_they_went_in(db: Session) -> None:
 
     assert [tuple(row) for row in db.execute(select(*rows.c))] == expected
     assert list(db.execute(select(unpack([], text=Unicode())))) == []
+
+
+def test_lists_come_out_value_by_value(db: Session) -> None:
+    """Of whole numbers or of text, whatever the keys; an empty list gives nothing."""
+    numbers = unpack_lists({"ann": [1, 2], "o'neil 🙂": [3], "nobody": []}, Integer())
+    texts = unpack_lists({"7": ["1", "ümlaut"], "": [""]}, Unicode())
+
+    assert sorted(db.execute(select(*numbers.c))) == [("ann", 1), ("ann", 2), ("o'neil 🙂", 3)]
+    assert sorted(db.execute(select(*texts.c))) == [("", ""), ("7", "1"), ("7", "ümlaut")]
+    assert list(db.execute(select(*unpack_lists({}, Integer()).c))) == []
 
 
 def test_more_values_than_a_statement_may_have_parameters(db: Session) -> None:
