@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,9 @@ from .roster_cells import show_name
 CHECK_SECONDS = 30.0
 LOOK_SECONDS = 0.5  # between two looks at whether the hub, or a server, has started
 TURN_PEOPLE = 100  # closed in one transaction, before others get their turn
+# After that time a thread that works in Python, as an import does, gives way to the event loop; a request that asks the
+# database a dozen times has to wait for it as often. Python's own 0.005 would add up.
+SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 10.0  # a request waits that long for servers; JupyterHub's `slow_stop_timeout`
 MAX_STOPS = 10  # servers that are stopped at once
 
@@ -52,6 +56,7 @@ class Closer:
             loop.call_later(LOOK_SECONDS, self.start)
         elif self._check is None:
             spare_garbage_collector()
+            sys.setswitchinterval(SWITCH_SECONDS)
             self._check = PeriodicCallback(self.close_due, CHECK_SECONDS * 1000)
             self._check.start()
             self._keep(asyncio.create_task(self.close_due(), name="jhaws close"))

@@ -2,7 +2,8 @@
 
 `preview` reads the hub's people in turns and compares in a thread, so the hub goes on meanwhile. `apply` does the same
 again, and writes only what the admin has seen: the digest of the preview must still be right, and nobody of those who
-change may have changed since. What is written is one transaction: all of it, or nothing.
+change may have changed since. What is written is one transaction: all of it, or nothing. It runs in a thread as well,
+on a connection of its own, and the hub's session forgets afterwards what has changed.
 
 Who is removed is deleted from the hub like in the admin panel, with one difference: the spawner is not told to delete
 what it keeps for ever (KubeSpawner's claims), since an undo could not bring that back.
@@ -21,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from jupyterhub.metrics import TOTAL_USERS
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from .. import store
 from ..sentences import Sentence, say
@@ -65,6 +67,7 @@ class Preview:
         remarks: Sentences with lines, that an admin should read.
         digest: Stands for all of that.
         json: The changes, as they are kept for the undo.
+        current: The people of the hub, whom it was compared with.
     """
 
     changes: Changes
@@ -72,6 +75,7 @@ class Preview:
     remarks: tuple[Finding, ...]
     digest: str
     json: str
+    current: Mapping[str, store.ListedPerson]
 
 
 async def preview(app: Any, data: str | bytes, *, remove_missing: bool, actor: Actor) -> Preview:
@@ -100,7 +104,7 @@ async def apply(app: Any, data: str | bytes, *, remove_missing: bool, actor: Act
         raise RefusedError(400, say("The list has problems, so nothing was changed. {problem}", problem=first))
     if found.digest != digest:
         raise RefusedError(409, CHANGED)
-    await _write(app, found.changes, actor=actor, action="people.imported", keep_as=found.json)
+    await _write(app, _Plan(found.changes, found.current, actor, "people.imported", found.json))
     return found
 
 
@@ -116,11 +120,11 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     past = store.read_import(app.db)
     if past is None or past.undone_at is not None:
         raise RefusedError(409, NOTHING)
-    opposite = roster_changes.invert(roster_changes.from_json(json.loads(past.changes)))
-    changes, remarks = fit_undo(opposite, await read_everybody(app.db), imported_at=past.at, keep=actor.keep)
+    current = await read_everybody(app.db)
+    changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
     if fault := find_rights_fault(changes, actor):
         raise RefusedError(403, fault)
-    await _write(app, changes, actor=actor, action="people.import_undone")
+    await _write(app, _Plan(changes, current, actor, "people.import_undone"))
     return changes, remarks
 
 
@@ -190,6 +194,13 @@ def fit_undo(
     return Changes(added=added, changed=tuple(changed), removed=removed), remarks
 
 
+def _fit(
+    past: store.PastImport, current: Mapping[str, store.ListedPerson], actor: Actor
+) -> tuple[Changes, list[Sentence]]:
+    opposite = roster_changes.invert(roster_changes.from_json(json.loads(past.changes)))
+    return fit_undo(opposite, current, imported_at=past.at, keep=actor.keep)
+
+
 def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:
     """Say what of the changes goes beyond the rights of whoever asks for them."""
     admins = any(entry.admin for entry in (*changes.added, *changes.removed)) or any(
@@ -224,63 +235,95 @@ def _compare(
     kept = json.dumps(roster_changes.to_json(changes))
     digest = hashlib.sha256(json.dumps([kept, remove_missing, len(problems)]).encode()).hexdigest()
     remarks = (*read.remarks, *(Finding(None, sentence) for sentence in changes.remarks))
-    return Preview(changes, tuple(problems), remarks, digest, kept)
+    return Preview(changes, tuple(problems), remarks, digest, kept, current)
 
 
-async def _write(app: Any, changes: Changes, *, actor: Actor, action: str, keep_as: str = "") -> None:
+async def _write(app: Any, plan: _Plan) -> None:
     """Write changes in one transaction, unless somebody was quicker."""
-    closer = closing.find_closer(app)
-    leaving = store.read_named_people(app.db, [entry.name for entry in changes.removed])
-    numbers = [person.user_id for person in leaving.values()]
-    if left := await closer.stop_servers(numbers):
+    closer, changes = closing.find_closer(app), plan.changes
+    if left := await closer.stop_servers(plan.leaving):
         sentence = say("{count} servers of people who are removed have not stopped yet. Try it again soon.", count=left)
         raise RefusedError(409, sentence)
-    await asyncio.sleep(0)  # so that others wait for one of the two parts only
     try:
-        ids = _check_unchanged(app.db, changes)
-        if any(closer.active_servers(ids[entry.name]) for entry in changes.removed):
-            raise RefusedError(409, CHANGED)
-        now = datetime.now(UTC)
-        _write_now(app.db, changes, ids, now=now)
-        if keep_as:
-            store.add_import(app.db, at=now, made_by=actor.name, changes=keep_as)
+        app.db.commit()  # what others have begun, for which SQLite would let the thread wait
+        if store.can_write_apart(app.db):
+            await asyncio.to_thread(plan.write_apart, app.db)
         else:
-            store.mark_undone(app.db, at=now)
-        counts = f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed"
-        store.add_audit(app.db, action=action, actor=actor.name, address=actor.address, detail=counts, at=now)
-        app.db.commit()
+            plan.write_apart(app.db)
     except SQLAlchemyError as error:
         app.db.rollback()
         # Not the error itself, which has the names in it.
-        app.log.error("%s: nothing was changed (%s).", action, type(error).__name__)
-        raise RefusedError(503, DATABASE) from None
-    closing.forget_users(app, numbers)
+        app.log.error("%s: nothing was changed (%s).", plan.action, type(error).__name__)
+        raise RefusedError(409, CHANGED) if store.was_overtaken(error) else RefusedError(503, DATABASE) from None
+    store.forget_changed(app.db, [plan.current[change.new.name].user_id for change in changes.changed])
+    store.forget_deleted(app.db, plan.leaving)
+    closing.forget_users(app, plan.leaving)
     TOTAL_USERS.inc(len(changes.added))
     TOTAL_USERS.dec(len(changes.removed))
-    app.log.info("%s by %s: %s.", action, show_name(actor.name), counts)
+    app.log.info("%s by %s: %s.", plan.action, show_name(plan.actor.name), plan.counts)
     await closer.close_due()
 
 
-def _check_unchanged(db: Any, changes: Changes) -> dict[str, int]:
-    """Return the numbers of those who change or go.
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be written.
 
-    Raises:
-        RefusedError: Somebody of them is not as before, or somebody who is to be added is there.
+    Attributes:
+        changes: Of people.
+        current: The people of the hub, as they were when the changes were found.
+        actor: Who does it.
+        action: What the audit calls it.
+        keep_as: JSON for the undo; "" where this is one.
     """
-    old = {change.old.name: change.old for change in changes.changed} | {each.name: each for each in changes.removed}
-    names = {*old, *(entry.name for entry in changes.added)}
-    people = store.read_named_people(db, names)
-    if {name: make_entry(person) for name, person in people.items()} != old:
-        raise RefusedError(409, CHANGED)
-    return {name: person.user_id for name, person in people.items()}
 
+    changes: Changes
+    current: Mapping[str, store.ListedPerson]
+    actor: Actor
+    action: str
+    keep_as: str = ""
 
-def _write_now(db: Any, changes: Changes, ids: Mapping[str, int], *, now: datetime) -> None:
-    store.delete_people(db, [ids[entry.name] for entry in changes.removed])
-    store.update_people(
-        db, {ids[change.new.name]: _make_values(change.new, change.fields) for change in changes.changed}, now=now
-    )
-    store.add_people(db, [make_person(entry) for entry in changes.added], created=now)
+    @property
+    def leaving(self) -> list[int]:
+        """The numbers of those who are removed."""
+        return [self.current[entry.name].user_id for entry in self.changes.removed]
+
+    @property
+    def counts(self) -> str:
+        """How many people it is about."""
+        changes = self.changes
+        return f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed"
+
+    def write_apart(self, db: Session) -> None:
+        """Write all of it, or nothing; what can be done before the transaction is.
+
+        Raises:
+            RefusedError: Somebody of those who change or go is not as before, or has started a server.
+        """
+        now = datetime.now(UTC)
+        names = [change.old.name for change in self.changes.changed] + [entry.name for entry in self.changes.removed]
+        is_unchanged = store.make_check([self.current[name] for name in names])
+        has_servers = store.make_server_check(self.leaving)
+        values = {
+            self.current[each.new.name].user_id: _make_values(each.new, each.fields) for each in self.changes.changed
+        }
+        statements = [
+            *store.make_deletions(self.leaving),
+            *store.make_updates(values, now=now),
+            *store.make_additions([make_person(entry) for entry in self.changes.added], created=now),
+        ]
+
+        def write(own: Session) -> None:
+            if not own.scalar(is_unchanged) or own.scalar(has_servers):
+                raise RefusedError(409, CHANGED)
+            store.write(own, statements)
+            if self.keep_as:
+                store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as)
+            else:
+                store.mark_undone(own, at=now)
+            said = {"actor": self.actor.name, "address": self.actor.address, "detail": self.counts}
+            store.add_audit(own, action=self.action, at=now, **said)
+
+        store.write_apart(db, write)
 
 
 def make_person(entry: roster.Entry) -> store.NewPerson:

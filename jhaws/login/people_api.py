@@ -8,9 +8,11 @@ one error of many people leaves all as they were.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -30,7 +32,6 @@ from .importing import Actor
 from .people import RefusedError
 from .roster_cells import show_name
 from .roster_changes import Changes
-from .roster_table import Finding
 
 MAX_BODY_BYTES = 8_000_000  # a list of 5 MB as JSON
 ORDERS = ("name", "created", "last_activity", "ends_at")
@@ -314,29 +315,26 @@ class RosterHandler(PeopleHandler):
         body = self.read_body()
         try:
             if verb == "undo":
-                changes, remarks = await importing.undo(self.hub_app, actor=self.actor)
-                findings = [Finding(None, sentence) for sentence in remarks]
-                answer = people_fields.changes_model(changes) | {
-                    "remarks": people_fields.findings_model(findings, language=self.language)
-                }
+                undone = await importing.undo(self.hub_app, actor=self.actor)
+                make_answer = partial(people_fields.undo_model, *undone, language=self.language)
             else:
-                answer = await self._import(verb, body)
+                found = await self._import(verb, body)
+                make_answer = partial(people_fields.preview_model, found, language=self.language)
         except RefusedError as error:
             self.refuse(error.status, error.sentence)
-        self.write(json.dumps(answer))
+        # Thousands of people are a megabyte.
+        self.write(await asyncio.to_thread(lambda: json.dumps(make_answer())))
 
-    async def _import(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _import(self, verb: str, body: Mapping[str, Any]) -> importing.Preview:
         data, remove = people_fields.read_list(body), body.get("remove_missing", False)
         if not isinstance(remove, bool):
             raise RefusedError(400, say("{field} must be true or false.", field="remove_missing"))
         if verb == "preview":
-            found = await importing.preview(self.hub_app, data, remove_missing=remove, actor=self.actor)
-        else:
-            digest = body.get("digest")
-            if not isinstance(digest, str):
-                raise RefusedError(400, say("digest must be that of the preview: look at one first."))
-            found = await importing.apply(self.hub_app, data, remove_missing=remove, actor=self.actor, digest=digest)
-        return people_fields.preview_model(found, language=self.language)
+            return await importing.preview(self.hub_app, data, remove_missing=remove, actor=self.actor)
+        digest = body.get("digest")
+        if not isinstance(digest, str):
+            raise RefusedError(400, say("digest must be that of the preview: look at one first."))
+        return await importing.apply(self.hub_app, data, remove_missing=remove, actor=self.actor, digest=digest)
 
 
 class LastImportHandler(PeopleHandler):

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import UsernameError
 from ..names import check_username
-from ..sentences import say, translate
+from ..sentences import Sentence, say, translate
 from ..store import ListedPerson, Standing
 from . import importing, people, roster_cells
 from .people import RefusedError
@@ -160,6 +160,12 @@ def preview_model(found: importing.Preview, *, language: str) -> dict[str, Any]:
         "remarks": findings_model(found.remarks, language=language),
         "digest": found.digest,
     }
+
+
+def undo_model(changes: Changes, remarks: Sequence[Sentence], *, language: str) -> dict[str, Any]:
+    """Return what the API says of an undo, in a language."""
+    findings = [Finding(None, sentence) for sentence in remarks]
+    return {**changes_model(changes), "remarks": findings_model(findings, language=language)}
 
 
 def changes_model(changes: Changes) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What jhaws keeps in the hub's own database, and what it reads there.
 
 Owns the tables whose names begin with `jhaws_`; JupyterHub owns all the others, and this package reads them and, for
-whole lists of people at once, writes users and groups. Everything runs on the session the hub gives us, never on an
-engine of our own: a second writer would block SQLite, and an in-memory database exists only once.
+whole lists of people at once, writes users and groups. Everything runs on the session the hub gives us, on its event
+loop: a second writer would block SQLite, and an in-memory database exists only once. What would hold the loop for too
+long is written apart (`apart.py`), on another connection of the hub's engine, and is short.
 
 Nothing here commits except what makes tables: what belongs together is committed together by the caller. `login/`
 decides what the rows mean.
@@ -16,6 +17,7 @@ from .accounts import (
     read_configured_names,
     read_user_names,
 )
+from .apart import can_write_apart, was_overtaken, write_apart
 from .audit import add_audit, prune_audit, read_audit
 from .passwords import (
     Fingerprint,
@@ -46,15 +48,24 @@ from .people import (
     read_people,
     read_standing,
 )
-from .people_writing import (
+from .people_statements import (
     NewPerson,
+    make_additions,
+    make_check,
+    make_deletions,
+    make_server_check,
+    make_updates,
+)
+from .people_writing import (
     add_people,
     add_waiting,
-    delete_people,
     delete_person,
     end_sessions,
+    forget_changed,
+    forget_deleted,
     let_everybody_in,
     update_people,
+    write,
 )
 from .roster_imports import PastImport, add_import, mark_undone, read_import
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
@@ -91,9 +102,9 @@ __all__ = [
     "add_start",
     "add_version",
     "add_waiting",
+    "can_write_apart",
     "count_waiting",
     "delete_configured_names",
-    "delete_people",
     "delete_person",
     "delete_tallies",
     "drop_tables",
@@ -102,8 +113,15 @@ __all__ = [
     "end_versions",
     "ensure_database_id",
     "ensure_login",
+    "forget_changed",
+    "forget_deleted",
     "let_everybody_in",
     "list_tallies",
+    "make_additions",
+    "make_check",
+    "make_deletions",
+    "make_server_check",
+    "make_updates",
     "mark_undone",
     "prepare_tables",
     "prune_audit",
@@ -128,5 +146,8 @@ __all__ = [
     "set_own_password",
     "update_people",
     "use_code",
+    "was_overtaken",
+    "write",
+    "write_apart",
     "write_tallies",
 ]

@@ -7,7 +7,7 @@ user to the next one, who must not inherit an end or a block. Everything reads c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -17,15 +17,13 @@ from sqlalchemy import Select, and_, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from .tables import Person
-
-# Values in one statement; SQLite before 3.32 takes 999.
-CHUNK = 500
+from .unpacking import is_one_of
 
 State = Literal["", "allowed", "waiting", "blocked", "ended"]
 Order = Literal["name", "created", "last_activity", "ends_at"]
 
 _MEMBERS = orm.user_group_map
-_ROW_OF_USER = and_(Person.user_id == orm.User.id, Person.user_created == orm.User.created)
+ROW_OF_USER = and_(Person.user_id == orm.User.id, Person.user_created == orm.User.created)
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def read_standing(db: Session, name: str) -> Standing | None:
         name: A normalised name; case matters.
     """
     columns = select(Person.waiting, Person.blocked, Person.ends_at)
-    row: Any = db.execute(columns.join(orm.User, _ROW_OF_USER).where(orm.User.name == name)).first()
+    row: Any = db.execute(columns.join(orm.User, ROW_OF_USER).where(orm.User.name == name)).first()
     return None if row is None else Standing(*row)
 
 
@@ -117,11 +115,8 @@ def read_people(db: Session, query: PeopleQuery, *, now: datetime) -> PeoplePage
 
 def read_named_people(db: Session, names: Collection[str]) -> dict[str, ListedPerson]:
     """Read the people with these names; who is none is not in the answer."""
-    found = {}
-    for chunk in chunks(sorted(names)):
-        rows = _joined(select(*_LISTED).select_from(orm.User)).where(orm.User.name.in_(chunk))
-        found.update({person.name: person for person in _make_people(db, db.execute(rows).all())})
-    return found
+    rows = _joined(select(*_LISTED).select_from(orm.User)).where(is_one_of(orm.User.name, names))
+    return {person.name: person for person in _make_people(db, db.execute(rows).all())}
 
 
 def read_next_people(db: Session, *, after: int, limit: int) -> list[ListedPerson]:
@@ -139,20 +134,14 @@ def read_next_people(db: Session, *, after: int, limit: int) -> list[ListedPerso
 def read_due(db: Session, *, now: datetime, limit: int) -> list[ListedPerson]:
     """Read people who may no longer enter and whose sessions, tokens and servers have not been ended yet."""
     shut = or_(Person.blocked == true(), Person.ends_at <= now)
-    rows = select(*_LISTED).select_from(orm.User).join(Person, _ROW_OF_USER)
+    rows = select(*_LISTED).select_from(orm.User).join(Person, ROW_OF_USER)
     return _make_people(db, db.execute(rows.where(shut, Person.closed_at.is_(None)).limit(limit)).all())
 
 
 def count_waiting(db: Session) -> int:
     """Count the people from before jhaws's login whom no admin has let in yet."""
-    waiting = select(func.count()).select_from(Person).join(orm.User, _ROW_OF_USER)
+    waiting = select(func.count()).select_from(Person).join(orm.User, ROW_OF_USER)
     return db.scalar(waiting.where(Person.waiting == true())) or 0
-
-
-def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Split values into as many as one statement takes."""
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
 
 
 _LISTED = (
@@ -169,7 +158,7 @@ _LISTED = (
 
 
 def _joined(query: Select[Any]) -> Select[Any]:
-    return query.outerjoin(Person, _ROW_OF_USER)
+    return query.outerjoin(Person, ROW_OF_USER)
 
 
 def _make_people(db: Session, rows: Sequence[Any]) -> list[ListedPerson]:
@@ -192,10 +181,9 @@ def _make_people(db: Session, rows: Sequence[Any]) -> list[ListedPerson]:
 def _read_groups(db: Session, user_ids: Sequence[int]) -> dict[int, list[str]]:
     """Read the names of users' groups; a user without any is not in the answer."""
     found: dict[int, list[str]] = {}
-    for chunk in chunks(user_ids):
-        pairs = select(_MEMBERS.c.user_id, orm.Group.name).join(orm.Group, orm.Group.id == _MEMBERS.c.group_id)
-        for user_id, name in db.execute(pairs.where(_MEMBERS.c.user_id.in_(chunk))):
-            found.setdefault(user_id, []).append(name)
+    pairs = select(_MEMBERS.c.user_id, orm.Group.name).join(orm.Group, orm.Group.id == _MEMBERS.c.group_id)
+    for user_id, name in db.execute(pairs.where(is_one_of(_MEMBERS.c.user_id, user_ids))):
+        found.setdefault(user_id, []).append(name)
     return found
 
 

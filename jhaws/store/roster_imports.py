@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from .tables import RosterImport
+
+_COLUMNS = (RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,16 @@ class PastImport:
 
 def read_import(db: Session) -> PastImport | None:
     """Read the last import."""
-    row = db.scalars(select(RosterImport).order_by(RosterImport.number.desc()).limit(1)).first()
-    return None if row is None else PastImport(row.at, row.made_by, str(row.changes), row.undone_at)
+    row: Any = db.execute(select(*_COLUMNS).order_by(RosterImport.number.desc()).limit(1)).first()
+    return None if row is None else PastImport(*row)
 
 
 def add_import(db: Session, *, at: datetime, made_by: str, changes: str) -> None:
     """Keep an import instead of the one before; the caller commits."""
     db.execute(delete(RosterImport))
-    db.add(RosterImport(at=at, made_by=made_by, changes=changes))
+    db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=changes))
 
 
 def mark_undone(db: Session, *, at: datetime) -> None:
     """Remember that the last import was undone; the caller commits."""
-    row = db.scalars(select(RosterImport).order_by(RosterImport.number.desc()).limit(1)).one()
-    row.undone_at = at
+    db.execute(update(RosterImport).values(undone_at=at))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -496,45 +496,60 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-BREAK = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = '{database}' AND wait_event_type = 'Lock'
-"""
+LIST_OF_OTHERS = {"text": "name,groups,note\nann,new,after\nbob,new,\ncarl,new,\nroot,,", "remove_missing": True}
+WAITING = "SELECT {what} FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'"
 
 
-async def test_a_database_that_goes_away_in_the_middle_of_an_import_has_nothing_of_it(
-    tmp_path: Path, postgres: Postgres
-) -> None:
-    """The answer is a sentence, nothing was written, and the same import works when the database is back."""
+@asynccontextmanager
+async def in_the_middle(root: Session, postgres: Postgres, database: str) -> AsyncIterator[asyncio.Task[Any]]:
+    """Import a list, which stops before the last thing that it writes, holding all the rest, until the block ends."""
+    psycopg2 = pytest.importorskip("psycopg2")
+    _, seen = await root.api("POST", "jhaws/roster/preview", LIST_OF_OTHERS)
+    body = LIST_OF_OTHERS | {"digest": seen["digest"]}
+    with closing(psycopg2.connect(postgres.url(database).replace("+psycopg2", ""))) as other:
+        other.cursor().execute("LOCK TABLE jhaws_roster_import IN ACCESS EXCLUSIVE MODE")
+        importing = asyncio.create_task(root.api("POST", "jhaws/roster/apply", body))
+        is_waiting = WAITING.format(what="pid", database=database)
+        await eventually(lambda: asyncio.to_thread(postgres.run, is_waiting), what="the import in the middle")
+        yield importing
+
+
+async def check_nothing_of_it(hub: RunningHub, root: Session) -> None:
+    """Check that nothing of the list was written, and that it can be."""
+    assert [(await root.api("GET", f"jhaws/people/{name}"))[0] for name in ("bob", "carl")] == [404, 404]
+    assert (await person(root, "leaves"))["note"] == "before"
+    ann = await person(root, "ann")
+    assert (ann["groups"], ann["note"]) == ([], "before")
+    assert await may_enter(hub, "leaves")
+    done = await do_import(root, **LIST_OF_OTHERS)
+    assert (len(done["added"]), len(done["removed"])) == (2, 1)
+    assert (await person(root, "ann"))["note"] == "after"
+    assert await may_enter(hub, "bob")
+    assert not await may_enter(hub, "leaves")
+
+
+async def test_an_import_that_ends_in_the_middle_has_written_nothing(tmp_path: Path, postgres: Postgres) -> None:
+    """Neither where the database goes away nor where the hub is killed; while it lasts the hub answers others."""
     database = postgres.create_database()
     config = CONFIG + f"c.JupyterHub.db_url = {postgres.url(database)!r}\n"
     async with running_hub(tmp_path, config) as hub:
         root = await hub.login("root", ADMIN)
         await add(root, "ann", "leaves", note="before")
-        text = "name,groups,note\nann,new,after\nbob,new,\ncarl,new,\nroot,,"
-        _, seen = await root.api("POST", "jhaws/roster/preview", {"text": text, "remove_missing": True})
-        body = {"text": text, "remove_missing": True, "digest": seen["digest"]}
-        psycopg2 = pytest.importorskip("psycopg2")
-        with closing(psycopg2.connect(postgres.url(database).replace("+psycopg2", ""))) as other:
-            # What an import writes last cannot be written: the import stops in the middle, holding all the rest.
-            other.cursor().execute("LOCK TABLE jhaws_roster_import IN ACCESS EXCLUSIVE MODE")
-            importing = asyncio.create_task(root.api("POST", "jhaws/roster/apply", body))
-            await eventually(
-                lambda: asyncio.to_thread(postgres.run, BREAK.format(database=database)),
-                what="the import in the middle",
-            )
+        async with in_the_middle(root, postgres, database) as importing:
+            assert (await person(root, "ann"))["note"] == "before"
+            await root.api("PATCH", "jhaws/people/root", {"note": "written meanwhile"})
+            postgres.run(WAITING.format(what="pg_terminate_backend(pid)", database=database))
             status, answer = await importing
         assert (status, answer["message"]) == (503, DATABASE)
-        assert [(await root.api("GET", f"jhaws/people/{name}"))[0] for name in ("bob", "carl")] == [404, 404]
-        assert (await person(root, "leaves"))["note"] == "before"
-        ann = await person(root, "ann")
-        assert (ann["groups"], ann["note"]) == ([], "before")
-        assert await may_enter(hub, "leaves")
-        status, answer = await root.api("POST", "jhaws/roster/apply", body)
-        assert (status, len(answer["added"]), len(answer["removed"])) == (200, 2, 1), answer
-        assert (await person(root, "ann"))["note"] == "after"
-        assert await may_enter(hub, "bob")
-        assert not await may_enter(hub, "leaves")
+        assert (await person(root, "root"))["note"] == "written meanwhile"
+        await check_nothing_of_it(hub, root)
+        assert (await root.api("POST", "jhaws/roster/undo", {}))[0] == 200
+
+        async with in_the_middle(root, postgres, database) as importing:
+            await hub.kill()
+            assert isinstance((await asyncio.gather(importing, return_exceptions=True))[0], aiohttp.ClientError | tuple)
+        await hub.start()
+        await check_nothing_of_it(hub, await hub.login("root", ADMIN))
         assert postgres.password not in hub.log()
 
 

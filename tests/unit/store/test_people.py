@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,12 @@ def change(db: Session, user_id: int, **values: Any) -> None:
     """Change one person."""
     store.update_people(db, {user_id: values}, now=NOON)
     db.commit()
+
+
+def delete(db: Session, user_ids: Collection[int]) -> None:
+    """Delete people."""
+    store.write(db, store.make_deletions(user_ids))
+    store.forget_deleted(db, user_ids)
 
 
 def names(db: Session, **query: Any) -> list[str]:
@@ -105,6 +111,18 @@ def test_a_row_belongs_to_one_user_only(db: Session) -> None:
 
     assert store.read_standing(db, "eve") == Standing()
     assert store.read_named_people(db, ["eve"])["eve"].note == "new"
+
+
+def test_who_is_added_with_the_number_of_somebody_before_has_only_what_is_new(db: Session) -> None:
+    """SQLite gives the number again, and JupyterHub leaves our row."""
+    ann = add(db, NewPerson("ann", note="of ann", ends_at=NOON))["ann"]
+    db.delete(db.get_one(orm.User, ann))
+    db.commit()
+    eve = add(db, NewPerson("eve", note="of eve"))["eve"]
+
+    assert (eve == ann) is (db.get_bind().dialect.name == "sqlite")
+    assert store.read_named_people(db, ["eve"])["eve"].note == "of eve"
+    assert store.read_standing(db, "eve") == Standing()
 
 
 def test_a_user_without_a_time_of_making_can_be_blocked(db: Session) -> None:
@@ -235,7 +253,7 @@ def test_deleted_people_leave_nothing(db: Session) -> None:
     db.add_all([client, orm.Spawner(name="", user=ann, oauth_client=client)])
     db.commit()
     ann.new_api_token(oauth_client=client)
-    store.delete_people(db, [ids["ann"]])
+    delete(db, [ids["ann"]])
     db.commit()
     db.add(orm.User(id=ids["ann"], name="eve"))
     db.commit()
@@ -299,7 +317,7 @@ def crowd(size: int) -> Iterable[NewPerson]:
 
 
 def test_thousands_are_written_and_read_in_a_few_statements(db: Session) -> None:
-    """The hub stands still for each statement: 5,000 people are a few dozen, a page of 20,000 people a handful."""
+    """However many they are: a dozen for a change of 5,000 people, a handful for a page of 20,000."""
     people = list(crowd(20_000))
     store.add_people(db, people[:15_000], created=NOON)
     db.commit()
@@ -319,7 +337,7 @@ def test_thousands_are_written_and_read_in_a_few_statements(db: Session) -> None
     queries = [PeopleQuery(search=search, offset=19_900) for search in ("", "student-019", "class-7", "ü-nobody")]
     pages = [count(lambda query=query: store.read_people(db, query, now=NOON)) for query in queries]
     due = count(lambda: store.read_due(db, now=NOON, limit=200))
-    deleted = count(lambda: store.delete_people(db, numbers))
+    deleted = count(lambda: delete(db, numbers))
 
-    assert max(added, changed, deleted) < 100
+    assert max(added, changed, deleted) < 15
     assert max(*pages, due) < 10
