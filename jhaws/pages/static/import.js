@@ -95,7 +95,7 @@
     ].join(" · ");
     const removed = found.removed.length;
     applying.hidden = !changes || found.problems.length > 0;
-    applying.className = removed ? "btn btn-danger" : "btn btn-jupyter";
+    applying.className = removed ? "btn btn-danger mb-3" : "btn btn-jupyter mb-3";
     applying.textContent = removed ? fill(words.apply_removing, { count: removed }) : words.apply;
     preview.hidden = false;
     preview.focus();
