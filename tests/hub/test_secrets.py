@@ -353,7 +353,7 @@ async def rotate(trial: Trial, token: str) -> None:
         {"password": given, "old_ends_at": given},
         {given: True},
         {"password": make("with a NUL") + "\0"},
-        {"password": make("of a megabyte") * 20_000},
+        {"password": make("of a megabyte") * 30_000},
         f'{{"password": "{make("in broken JSON")}'.encode(),
     ):
         await trial.api("jhaws/password", broken, expect=400)
