@@ -1,8 +1,8 @@
 """No password and no one-time code is seen by anybody but who typed it or asked for it, whatever a hub is used for.
 
 A real hub with debug logging goes through everything that logins are made of, by its pages, its API and the command
-line, on SQLite and on PostgreSQL. Then all that others could have read is searched: the logs of hub, proxy and
-PostgreSQL, the whole database, every answer, the audit log, the metrics, and each process's arguments and environment.
+line, on SQLite and on PostgreSQL. Then all that others could have read is searched: the log of hub and proxy, the
+whole database, every answer, the audit log, the metrics, and the arguments and the environment of every process.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class Trial:
             assert response.status == expect, text
             return json.loads(text) if text else None
 
-    async def run(self, *arguments: str, stdin: str = "", token: str = "", expect: int = 0) -> str:
+    async def run(
+        self, *arguments: str, stdin: str = "", token: str = "", expect: int = 0, may: Iterable[str] = ()
+    ) -> str:
         """Run `jhaws`, looking at all processes meanwhile, and return what it prints."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jhaws", *arguments),
@@ -160,6 +162,7 @@ class Trial:
             await asyncio.wait({ended}, timeout=0.1)
             self.diary.look()
         output = (await ended)[0].decode()
+        self.diary.see(f"output of {' '.join(arguments[:2])}", output, may=may)
         assert process.returncode == expect, output
         return output
 
@@ -196,10 +199,11 @@ class Browser:
 
 @dataclass
 class Place:
-    """A hub's database: what the hub needs to know of it, and all that is in it."""
+    """A hub's database: what the hub needs to know of it, all that is in it, and who runs a statement there."""
 
     config: str
     dump: Callable[[], bytes]
+    run: Callable[[str], object]
 
 
 @pytest.fixture(scope="module")
@@ -213,12 +217,18 @@ def postgres() -> Iterator[Postgres]:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Each of the two databases."""
     if request.param == "sqlite":
-        return Place("", lambda: dump_sqlite(tmp_path))
+        return Place("", lambda: dump_sqlite(tmp_path), lambda statement: run_sqlite(tmp_path, statement))
     server = request.getfixturevalue("postgres")
     database = server.create_database()
     config = f'os.environ["PGPASSWORD"] = {server.password!r}\n'
     config += f"c.JupyterHub.db_url = {server.url(database, password='')!r}\n"
-    return Place(config, lambda: server.dump(database) + (server.folder / "log").read_bytes())
+    return Place(config, lambda: server.dump(database), lambda statement: server.run(statement, database=database))
+
+
+def run_sqlite(folder: Path, statement: str) -> None:
+    """Run a statement."""
+    with contextlib.closing(sqlite3.connect(folder / "jupyterhub.sqlite")) as database:
+        database.execute(statement)
 
 
 def dump_sqlite(folder: Path) -> bytes:
@@ -261,6 +271,7 @@ c.JhawsAuthenticator.personal_password = "optional"
         await use_codes(trial, token)
         await rotate(trial, token)
         await mistype(trial, known)
+        await break_database(trial, place)
         await keep_lists(trial, token)
         await read_everything(trial, known["the admins'"])
 
@@ -319,9 +330,9 @@ async def use_codes(trial: Trial, token: str) -> None:
     diary = trial.diary
     given = await trial.api("jhaws/people/bob/reset", {}, expect=201, may=["bob's code"])
     codes = {"bob": diary.keep("bob's code", given["code"])}
-    output = await trial.run("people", "reset", "carl", "--hub", trial.hub.url, token=token)
+    output = await trial.run("people", "reset", "carl", "--hub", trial.hub.url, token=token, may=["carl's code"])
     codes["carl"] = diary.keep("carl's code", output.splitlines()[1])
-    output = await trial.run("password", "code", "-f", "jupyterhub_config.py", "dora")
+    output = await trial.run("password", "code", "-f", "jupyterhub_config.py", "dora", may=["dora's code"])
     codes["dora"] = diary.keep(
         "dora's code", next(line for line in output.splitlines() if re.fullmatch("[A-Z2-7-]{31}", line))
     )
@@ -353,12 +364,13 @@ async def rotate(trial: Trial, token: str) -> None:
         {"password": given, "old_ends_at": given},
         {given: True},
         {"password": make("with a NUL") + "\0"},
-        {"password": make("of a megabyte") * 20_000},
+        {"password": make("of a megabyte") * 30_000},
         f'{{"password": "{make("in broken JSON")}'.encode(),
     ):
         await trial.api("jhaws/password", broken, expect=400)
     rotation = ("password", "rotate", "--hub", trial.hub.url)
-    keep("made by the command", (await trial.run(*rotation, token=token)).splitlines()[1])
+    output = await trial.run(*rotation, token=token, may=["made by the command"])
+    keep("made by the command", output.splitlines()[1])
     await trial.run(*rotation, "--group", "tutors", stdin=make("given by the command"), token=token)
     await trial.run(*rotation, stdin=make("refused") + "\a", token=token, expect=1)
     await trial.login("eve", given, expect=403)
@@ -398,6 +410,17 @@ async def mistype(trial: Trial, known: dict[str, str]) -> None:
     assert "Too many logins have failed" in "".join(await asyncio.gather(*answers))
 
 
+async def break_database(trial: Trial, place: Place) -> None:
+    """Type into the forms while a table is missing, so that the log has errors of the database."""
+    what = "while the database is broken"
+    browser, stray = await trial.browser(), trial.diary.make(what)
+    typed = {"name": stray[:24], "code": stray, "new": stray, "again": stray}
+    place.run("ALTER TABLE jhaws_person RENAME TO broken")
+    await browser.post("hub/login", expect=500, may=[what], username=stray[:24], password=stray)
+    await browser.post("hub/jhaws/reset", expect=500, may=[what], **typed)
+    place.run("ALTER TABLE broken RENAME TO jhaws_person")
+
+
 async def keep_lists(trial: Trial, token: str) -> None:
     """Import a list with notes and one with passwords, undo it, and run each command of people."""
     note, stray = trial.diary.make(NOTE), trial.diary.make("in a list")
@@ -409,8 +432,7 @@ async def keep_lists(trial: Trial, token: str) -> None:
 
     async def run(verb: str, *arguments: str, expect: int = 0, may: Iterable[str] = ()) -> None:
         access = ("--hub", trial.hub.url, "--token-file", "token")
-        output = await trial.run("people", verb, *access, *arguments, expect=expect)
-        trial.diary.see(f"output of people {verb}", output, may=may)
+        await trial.run("people", verb, *access, *arguments, expect=expect, may=may)
 
     await run("import", "class.csv", may=[NOTE])
     await run("import", "class.csv", "--yes", may=[NOTE])
