@@ -97,6 +97,26 @@ def test_what_the_hub_has_in_its_memory_is_read_anew(app: Any) -> None:
     assert [person.note for person in store.read_named_people(app.db, ["ann"]).values()] == ["new"]
 
 
+def test_what_was_done_is_written_down_and_can_be_undone(app: Any) -> None:
+    """Once: whoever went is back, whoever came is gone, and the audit has both."""
+    before = snapshot(app.db)
+    run_import(app)
+    asyncio.run(importing.undo(app, actor=ROOT))
+    after = snapshot(app.db)
+
+    assert {name: importing.make_entry(after[name]) for name in ("ann", "leaver")} == {
+        name: importing.make_entry(before[name]) for name in ("ann", "leaver")
+    }
+    assert sorted(after) == ["", "ann", "leaver"]
+    assert (before[""], after[""].made_by, after[""].undone_at > after[""].at) == (None, "root", True)
+    assert [(entry.action, entry.actor, entry.detail) for entry in store.read_audit(app.db)] == [
+        ("people.import_undone", "root", "1 added, 1 changed, 1 removed"),
+        ("people.imported", "root", "1 added, 1 changed, 1 removed"),
+    ]
+    with pytest.raises(RefusedError, match=importing.NOTHING):
+        asyncio.run(importing.undo(app, actor=ROOT))
+
+
 def change(**values: Any) -> Callable[[Session, int], None]:
     """Make what changes a person."""
     return lambda db, number: store.update_people(db, {number: values}, now=NOON)
@@ -109,7 +129,7 @@ def start_server(db: Session, number: int) -> None:
 
 def rename(db: Session, number: int) -> None:
     """Give somebody another name."""
-    db.get_one(orm.User, number).name = "another"
+    db.get(orm.User, number).name = "another"
 
 
 def remove(db: Session, number: int) -> None:

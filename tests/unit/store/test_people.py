@@ -116,7 +116,7 @@ def test_a_row_belongs_to_one_user_only(db: Session) -> None:
 def test_who_is_added_with_the_number_of_somebody_before_has_only_what_is_new(db: Session) -> None:
     """SQLite gives the number again, and JupyterHub leaves our row."""
     ann = add(db, NewPerson("ann", note="of ann", ends_at=NOON))["ann"]
-    db.delete(db.get_one(orm.User, ann))
+    db.delete(db.get(orm.User, ann))
     db.commit()
     eve = add(db, NewPerson("eve", note="of eve"))["eve"]
 
