@@ -1,7 +1,7 @@
 """Take the pictures of the docs from a running demo: `python docs/take_screenshots.py URL STATE_FOLDER`.
 
-It logs in as the admin, adds the user ada, starts her server and opens the course, as the tutorial tells. It needs
-`make install` (Playwright) and Debian's or the user's Chromium.
+It logs in as the admin, adds the user ada, looks at the preview of a list, starts ada's server and opens the course, as
+the tutorial tells. It needs `make install` (Playwright) and Debian's or the user's Chromium.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).with_name("images")
+LIST = "name;groups;end\nada;class-a;28.02.2027\ngrace;class-a,tutors;28.02.2027\n"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -42,6 +43,11 @@ def main(url: str, state: Path) -> None:
         admin.get_by_role("button", name="Add Users").click()
         admin.get_by_text("ada", exact=True).first.wait_for()
         admin.screenshot(path=IMAGES / "admin.png")
+        admin.goto(f"{url}/hub/jhaws/import")
+        admin.get_by_label("Or paste the list").fill(LIST)
+        admin.get_by_role("button", name="Show what would change").click()
+        admin.get_by_role("button", name="Import just that").wait_for()
+        admin.screenshot(path=IMAGES / "import.png", full_page=True)
 
         ada = log_in(browser, url, "ada", passwords["user"])
         ada.get_by_role("button", name="Start").wait_for()
