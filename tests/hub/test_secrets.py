@@ -403,6 +403,10 @@ async def read_everything(trial: Trial, password: str) -> None:
     root = await trial.login("root", password)
     for path in ("home", "admin", "token", "jhaws/password", "metrics"):
         await root.get(f"hub/{path}")
+    for path in ("import", "shared-password", "audit", "failed-logins"):
+        await root.get(f"hub/jhaws/{path}")
+    for path in ("people", "people/root", "people/ann"):
+        await root.get(f"hub/jhaws/{path}", may=[NOTE])
     for path in ("throttle", "audit", "audit?format=csv"):
         await root.get(f"hub/api/jhaws/{path}")
     for path in ("people", "roster.csv"):
