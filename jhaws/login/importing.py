@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -124,7 +124,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
     if fault := find_rights_fault(changes, actor):
         raise RefusedError(403, fault)
-    await _write(app, _Plan(changes, current, actor, "people.import_undone"))
+    await _write(app, _Plan(changes, current, actor, "people.import_undone", kept=past.kept))
     return changes, remarks
 
 
@@ -274,6 +274,7 @@ class _Plan:
         actor: Who does it.
         action: What the audit calls it.
         keep_as: JSON for the undo; "" where this is one.
+        kept: Of those who come back by an undo what is in no list.
     """
 
     changes: Changes
@@ -281,6 +282,7 @@ class _Plan:
     actor: Actor
     action: str
     keep_as: str = ""
+    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def leaving(self) -> list[int]:
@@ -309,21 +311,25 @@ class _Plan:
         statements = [
             *store.make_deletions(self.leaving),
             *store.make_updates(values, now=now),
-            *store.make_additions([make_person(entry) for entry in self.changes.added], created=now),
+            *store.make_additions([self._make_person(entry) for entry in self.changes.added], created=now),
         ]
 
         def write(own: Session) -> None:
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
+            kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
             store.write(own, statements)
             if self.keep_as:
-                store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as)
+                store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
             else:
                 store.mark_undone(own, at=now)
             said = {"actor": self.actor.name, "address": self.actor.address, "detail": self.counts}
             store.add_audit(own, action=self.action, at=now, **said)
 
         store.write_apart(db, write)
+
+    def _make_person(self, entry: roster.Entry) -> store.NewPerson:
+        return replace(make_person(entry), **self.kept.get(entry.name, {}))
 
 
 def make_person(entry: roster.Entry) -> store.NewPerson:

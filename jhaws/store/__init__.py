@@ -67,7 +67,7 @@ from .people_writing import (
     update_people,
     write,
 )
-from .roster_imports import PastImport, add_import, mark_undone, read_import
+from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
 from .tables import NAME_LENGTH, AuditEntry, Base, ConfiguredUser, PastStart, Person
@@ -132,6 +132,7 @@ __all__ = [
     "read_due",
     "read_fingerprints",
     "read_import",
+    "read_kept",
     "read_named_people",
     "read_next_people",
     "read_own",

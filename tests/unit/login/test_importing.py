@@ -97,6 +97,39 @@ def test_what_the_hub_has_in_its_memory_is_read_anew(app: Any) -> None:
     assert [person.note for person in store.read_named_people(app.db, ["ann"]).values()] == ["new"]
 
 
+async def undo(app: Any) -> Any:
+    """Undo the last import."""
+    return await importing.undo(app, actor=ROOT)
+
+
+def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Blocks, waiting and own passwords too, which nothing but the database ever says; a one-time code is gone."""
+    caplog.set_level(logging.DEBUG)
+    store.add_people(app.db, [store.NewPerson(name) for name in ("bob", "wendy", "ben")], created=NOON)
+    number = {name: person.user_id for name, person in store.read_named_people(app.db, ["bob", "wendy"]).items()}
+    store.update_people(app.db, {number["bob"]: {"blocked": True}, number["wendy"]: {"waiting": True}}, now=NOON)
+    for name in ("leaver", "bob"):
+        store.set_own_password(app.db, store.read_own(app.db, name), f"hash of {name}", at=NOON)
+        store.set_code(app.db, store.read_own(app.db, name), "hash of a code", ends_at=NOON)
+    app.db.commit()
+    seen = run_import(app)
+    undone = asyncio.run(undo(app))
+
+    standings = {name: store.read_standing(app.db, name) for name in ("bob", "wendy", "leaver", "ben")}
+    assert standings == {
+        "bob": store.Standing(blocked=True),
+        "wendy": store.Standing(waiting=True),
+        "leaver": store.Standing(),
+        "ben": None,
+    }
+    own = store.read_own(app.db, "leaver")
+    assert own is not None
+    assert (own.password_hash, own.code_hash, own.code_ends_at) == ("hash of leaver", None, None)
+    assert app.db.scalar(select(store.Person.password_set_at).filter_by(user_id=own.user_id)) == NOON
+    assert store.read_named_people(app.db, ["leaver"])["leaver"].groups == ("old",)
+    assert "hash of" not in f"{seen} {undone} {store.read_import(app.db)}" + caplog.text
+
+
 def change(**values: Any) -> Callable[[Session, int], None]:
     """Make what changes a person."""
     return lambda db, number: store.update_people(db, {number: values}, now=NOON)

@@ -294,8 +294,8 @@ def test_users_from_before_wait_and_are_let_in(db: Session) -> None:
 def test_the_last_import_is_kept(db: Session) -> None:
     """The one before goes, and an undone one says when."""
     assert store.read_import(db) is None
-    store.add_import(db, at=NOON, made_by="ann", changes="{}")
-    store.add_import(db, at=NOON + HOUR, made_by="root", changes="[]")
+    store.add_import(db, at=NOON, made_by="ann", changes="{}", kept={})
+    store.add_import(db, at=NOON + HOUR, made_by="root", changes="[]", kept={})
     db.commit()
     store.mark_undone(db, at=NOON + 2 * HOUR)
     db.commit()
