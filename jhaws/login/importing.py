@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ TURN_PEOPLE = 1000  # read at once: some 10 ms
 CHANGED = say("The list of people has changed since the preview. Look at a new one, and apply that.")
 DATABASE = say("The hub's database does not answer, so nothing was changed. Try it again in a minute.")
 NOTHING = say("There is no import that could be undone.")
+NOT_LAST = say("Somebody else has imported a list or undone the last import meanwhile, so nothing was undone.")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
         What was changed, and sentences about what was not.
 
     Raises:
-        RefusedError: There is none, it was undone before, or as `apply`.
+        RefusedError: There is none, it was undone before or is no longer the last one, or as `apply`.
     """
     past = store.read_import(app.db)
     if past is None or past.undone_at is not None:
@@ -124,7 +125,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
     if fault := find_rights_fault(changes, actor):
         raise RefusedError(403, fault)
-    await _write(app, _Plan(changes, current, actor, "people.import_undone", kept=past.kept))
+    await _write(app, _Plan(changes, current, actor, "people.import_undone", undoes=past))
     return changes, remarks
 
 
@@ -274,7 +275,7 @@ class _Plan:
         actor: Who does it.
         action: What the audit calls it.
         keep_as: JSON for the undo; "" where this is one.
-        kept: Of those who come back by an undo what is in no list.
+        undoes: The import that this is the undo of.
     """
 
     changes: Changes
@@ -282,7 +283,7 @@ class _Plan:
     actor: Actor
     action: str
     keep_as: str = ""
-    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    undoes: store.PastImport | None = None
 
     @property
     def leaving(self) -> list[int]:
@@ -315,21 +316,22 @@ class _Plan:
         ]
 
         def write(own: Session) -> None:
+            if self.undoes and not store.mark_undone(own, self.undoes.number, at=now):
+                raise RefusedError(409, NOT_LAST)
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
             kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
             store.write(own, statements)
-            if self.keep_as:
+            if self.undoes is None:
                 store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
-            else:
-                store.mark_undone(own, at=now)
             said = {"actor": self.actor.name, "address": self.actor.address, "detail": self.counts}
             store.add_audit(own, action=self.action, at=now, **said)
 
         store.write_apart(db, write)
 
     def _make_person(self, entry: roster.Entry) -> store.NewPerson:
-        return replace(make_person(entry), **self.kept.get(entry.name, {}))
+        kept = self.undoes.kept.get(entry.name, {}) if self.undoes else {}
+        return replace(make_person(entry), **kept)
 
 
 def make_person(entry: roster.Entry) -> store.NewPerson:

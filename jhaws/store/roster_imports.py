@@ -23,7 +23,7 @@ from .unpacking import is_one_of
 # In the order of the names, which are also those of `NewPerson`.
 _KEPT = (Person.waiting, Person.blocked, Person.password_hash, Person.password_set_at)
 _KEPT_NAMES = tuple(column.key for column in _KEPT)
-_COLUMNS = (RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
+_COLUMNS = (RosterImport.number, RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class PastImport:
     """An import that was made.
 
     Attributes:
+        number: Of this one, and never of another.
         at: When; whom it added was made at just that time.
         made_by: The admin's name.
         changes: What it changed, JSON.
@@ -38,6 +39,7 @@ class PastImport:
         kept: By name, of those whom it removed, fields of `NewPerson` that are not in `changes`.
     """
 
+    number: int
     at: datetime
     made_by: str
     changes: str
@@ -51,7 +53,7 @@ def read_import(db: Session) -> PastImport | None:
     if row is None:
         return None
     changes, _, kept = row.changes.partition("\n")
-    return PastImport(row.at, row.made_by, changes, row.undone_at, _unpack(json.loads(kept or "{}")))
+    return PastImport(row.number, row.at, row.made_by, changes, row.undone_at, _unpack(json.loads(kept or "{}")))
 
 
 def read_kept(db: Session, user_ids: Collection[int]) -> dict[str, dict[str, Any]]:
@@ -72,13 +74,20 @@ def add_import(db: Session, *, at: datetime, made_by: str, changes: str, kept: M
         kept: What `read_kept` said before it.
     """
     lines = changes + "\n" + json.dumps(kept, default=datetime.isoformat)
-    db.execute(delete(RosterImport))
-    db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=lines))
+    # The new one first: SQLite would give it the number of the last one if that was gone.
+    added: Any = db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=lines))
+    db.execute(delete(RosterImport).where(RosterImport.number != added.inserted_primary_key[0]))
 
 
-def mark_undone(db: Session, *, at: datetime) -> None:
-    """Remember that the last import was undone; the caller commits."""
-    db.execute(update(RosterImport).values(undone_at=at))
+def mark_undone(db: Session, number: int, *, at: datetime) -> bool:
+    """Remember that an import was undone; the caller commits.
+
+    Returns:
+        False where there is another one meanwhile, or it was undone before.
+    """
+    mine = (RosterImport.number == number, RosterImport.undone_at.is_(None))
+    done: Any = db.execute(update(RosterImport).where(*mine).values(undone_at=at))
+    return bool(done.rowcount)
 
 
 def _unpack(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

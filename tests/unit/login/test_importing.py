@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from jhaws import store
 from jhaws.login import importing
-from jhaws.login.importing import CHANGED, Actor
+from jhaws.login.closing import Closer
+from jhaws.login.importing import CHANGED, NOT_LAST, Actor
 from jhaws.login.people import RefusedError
 from tests.postgres import Postgres, running_postgres
 
@@ -128,6 +129,48 @@ def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCapt
     assert app.db.scalar(select(store.Person.password_set_at).filter_by(user_id=own.user_id)) == NOON
     assert store.read_named_people(app.db, ["leaver"])["leaver"].groups == ("old",)
     assert "hash of" not in f"{seen} {undone} {store.read_import(app.db)}" + caplog.text
+
+
+class SlowCloser(Closer):
+    """Takes its time with servers, and somebody else uses it."""
+
+    def __init__(self, app: Any, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__(app)
+        self.meanwhile = meanwhile
+
+    async def stop_servers(self, person_ids: Sequence[int]) -> int:
+        """Let somebody else go first."""
+        self._app.jhaws_closer = Closer(self._app)
+        await self.meanwhile()
+        return await super().stop_servers(person_ids)
+
+
+@pytest.mark.parametrize("other", ["import", "undo"])
+def test_an_undo_is_of_the_import_that_was_the_last_one(app: Any, other: str) -> None:
+    """Where somebody else imports or undoes while it waits for servers it undoes nothing, and marks nothing."""
+    run_import(app, "name,note\nann,new\nleaver,")
+    before = store.read_import(app.db)
+
+    async def go_first() -> None:
+        text = "name\nann\nleaver\nof-b"
+        seen = await importing.preview(app, text, remove_missing=True, actor=ROOT)
+        await importing.apply(app, text, remove_missing=True, actor=ROOT, digest=seen.digest)
+
+    app.jhaws_closer = SlowCloser(app, go_first if other == "import" else lambda: undo(app))
+    with pytest.raises(RefusedError, match=NOT_LAST) as caught:
+        asyncio.run(undo(app))
+    after = store.read_import(app.db)
+
+    assert caught.value.status == 409
+    assert before is not None
+    assert after is not None
+    if other == "import":
+        assert (after.number > before.number, after.undone_at) == (True, None)
+        assert store.read_named_people(app.db, ["ann"])["ann"].note == "new"
+        changes, _ = asyncio.run(undo(app))
+        assert [entry.name for entry in changes.removed] == ["of-b"]
+    else:
+        assert after.number == before.number
 
 
 def change(**values: Any) -> Callable[[Session, int], None]:
