@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from .. import store
 from ..sentences import Sentence, say
-from . import closing, roster, roster_changes
+from . import closing, list_audit, roster, roster_changes
 from .people import RefusedError
 from .roster_cells import NO_END, show_name
 from .roster_changes import Change, Changes
@@ -307,12 +307,16 @@ class _Plan:
         is_unchanged = store.make_check([self.current[name] for name in names])
         has_servers = store.make_server_check(self.leaving)
         values = {
-            self.current[each.new.name].user_id: _make_values(each.new, each.fields) for each in self.changes.changed
+            self.current[each.new.name].user_id: roster_changes.make_values(each.new, each.fields)
+            for each in self.changes.changed
         }
+        who = {"actor": self.actor.name, "address": self.actor.address}
+        entries = list_audit.make_entries(self.changes, cause="by an undo" if self.undoes else "by an import")
         statements = [
             *store.make_deletions(self.leaving),
             *store.make_updates(values, now=now),
             *store.make_additions([self._make_person(entry) for entry in self.changes.added], created=now),
+            store.make_audits(entries, at=now, **who),
         ]
 
         def write(own: Session) -> None:
@@ -324,8 +328,7 @@ class _Plan:
             store.write(own, statements)
             if self.undoes is None:
                 store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
-            said = {"actor": self.actor.name, "address": self.actor.address, "detail": self.counts}
-            store.add_audit(own, action=self.action, at=now, **said)
+            store.add_audit(own, action=self.action, at=now, detail=self.counts, **who)
 
         store.write_apart(db, write)
 
@@ -336,19 +339,8 @@ class _Plan:
 
 def make_person(entry: roster.Entry) -> store.NewPerson:
     """Make what the store adds; what an entry does not say is nothing."""
-    values = _make_values(entry, [field for field in _COLUMNS if getattr(entry, field) is not None])
-    return store.NewPerson(entry.name, **values)
-
-
-# The fields of an entry, and what the store calls them.
-_COLUMNS = {"groups": "groups", "admin": "admin", "end_at": "ends_at", "note": "note"}
-
-
-def _make_values(entry: roster.Entry, fields: Iterable[str]) -> dict[str, Any]:
-    values = {_COLUMNS[field]: getattr(entry, field) for field in fields}
-    if values.get("ends_at") == NO_END:
-        values["ends_at"] = None
-    return values
+    values = roster_changes.make_values(entry)
+    return store.NewPerson(entry.name, **{field: value for field, value in values.items() if value is not None})
 
 
 def _takes_away(old: roster.Entry, field: str, value: Any) -> bool:

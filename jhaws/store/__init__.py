@@ -18,7 +18,7 @@ from .accounts import (
     read_user_names,
 )
 from .apart import can_write_apart, was_overtaken, write_apart
-from .audit import add_audit, prune_audit, read_audit
+from .audit import add_audit, add_audit_of_members, make_audits, prune_audit, read_audit
 from .passwords import (
     Fingerprint,
     Groups,
@@ -96,6 +96,7 @@ __all__ = [
     "Tally",
     "Version",
     "add_audit",
+    "add_audit_of_members",
     "add_configured_name",
     "add_import",
     "add_people",
@@ -118,6 +119,7 @@ __all__ = [
     "let_everybody_in",
     "list_tallies",
     "make_additions",
+    "make_audits",
     "make_check",
     "make_deletions",
     "make_server_check",

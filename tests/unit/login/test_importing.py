@@ -24,7 +24,7 @@ from jhaws.login.people import RefusedError
 from tests.postgres import Postgres, running_postgres
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ROOT = Actor("root", is_admin=True, may_group=True)
+ROOT = Actor("root", is_admin=True, may_group=True, address="here")
 LIST = "name,groups,admin,note\nann,new,yes,new\nnewcomer,new,,"
 
 
@@ -129,6 +129,29 @@ def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCapt
     assert app.db.scalar(select(store.Person.password_set_at).filter_by(user_id=own.user_id)) == NOON
     assert store.read_named_people(app.db, ["leaver"])["leaver"].groups == ("old",)
     assert "hash of" not in f"{seen} {undone} {store.read_import(app.db)}" + caplog.text
+
+
+def test_the_audit_log_has_everybody_whom_an_import_and_its_undo_touch(app: Any) -> None:
+    """With what was changed and who did it, as long as a list may be; nothing of an import that wrote nothing."""
+    run_import(app, LIST.replace("newcomer,new,,", 'newcomer,"new,other",,secret\nplain,,,'))
+    asyncio.run(undo(app))
+    with pytest.raises(RefusedError):
+        asyncio.run(undo(app))
+    entries = reversed(store.read_audit(app.db))
+
+    assert [(each.action, each.name, each.detail) for each in entries] == [
+        ("person.added", "newcomer", "by an import; groups: new, other; note"),
+        ("person.added", "plain", "by an import"),
+        ("person.changed", "ann", "by an import; groups: new; admin: yes; note"),
+        ("person.deleted", "leaver", "by an import"),
+        ("people.imported", "", "2 added, 1 changed, 1 removed"),
+        ("person.added", "leaver", "by an undo; groups: old"),
+        ("person.changed", "ann", "by an undo; groups: old; admin: no; note"),
+        ("person.deleted", "newcomer", "by an undo"),
+        ("person.deleted", "plain", "by an undo"),
+        ("people.import_undone", "", "1 added, 1 changed, 2 removed"),
+    ]
+    assert {(each.actor, each.address, each.at.tzinfo) for each in store.read_audit(app.db)} == {("root", "here", UTC)}
 
 
 class SlowCloser(Closer):
