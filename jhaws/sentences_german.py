@@ -153,6 +153,10 @@ GERMAN = {
         "Server von Personen, die gelöscht werden, laufen noch: {count}. Bitte versuchen Sie es gleich noch einmal."
     ),
     "There is no import that could be undone.": "Es gibt keinen Import, der rückgängig gemacht werden könnte.",
+    "Somebody else has imported a list or undone the last import meanwhile, so nothing was undone.": (
+        "Jemand anders hat inzwischen eine Liste importiert oder den letzten Import rückgängig gemacht. Rückgängig "
+        "gemacht wurde nichts."
+    ),
     "{count:,} of the import stay: they are {why}.": "Vom Import nicht rückgängig gemacht: {count:,} ({why}).",
     "in the hub again, so left as they are": "wieder im Hub",
     "gone, already as before, or to be kept as they are": "nicht mehr da, schon wie vorher, oder geschützt",

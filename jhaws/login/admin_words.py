@@ -281,6 +281,7 @@ ACTIONS = {
     "login.refused": ("login refused", "Anmeldung abgelehnt"),
     "person.added": ("added", "hinzugefügt"),
     "person.changed": ("changed", "geändert"),
+    "person.renamed": ("renamed", "umbenannt"),
     "person.deleted": ("deleted", "gelöscht"),
     "person.allowed": ("let in", "zugelassen"),
     "person.revoked": ("revoked", "überall abgemeldet"),

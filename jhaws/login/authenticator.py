@@ -31,6 +31,7 @@ from . import (
     gate_api,
     handlers,
     keyring,
+    list_audit,
     passwords,
     people,
     people_api,
@@ -309,6 +310,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             configured.let_earlier_users_wait(self)
         self._new_names = configured.drop_deleted_names(self)
         closing.find_closer(self.parent).start()
+        list_audit.watch(self.parent)
         # `jupyterhub token` and the like come here too, but may have been called with another environment.
         if self.parent.parent is None:
             now, option = datetime.now(UTC), type(self).__name__

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from .. import store
 from ..sentences import Sentence, say
-from . import closing, roster, roster_changes
+from . import closing, list_audit, roster, roster_changes
 from .people import RefusedError
 from .roster_cells import NO_END, show_name
 from .roster_changes import Change, Changes
@@ -36,6 +36,7 @@ TURN_PEOPLE = 1000  # read at once: some 10 ms
 CHANGED = say("The list of people has changed since the preview. Look at a new one, and apply that.")
 DATABASE = say("The hub's database does not answer, so nothing was changed. Try it again in a minute.")
 NOTHING = say("There is no import that could be undone.")
+NOT_LAST = say("Somebody else has imported a list or undone the last import meanwhile, so nothing was undone.")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
         What was changed, and sentences about what was not.
 
     Raises:
-        RefusedError: There is none, it was undone before, or as `apply`.
+        RefusedError: There is none, it was undone before or is no longer the last one, or as `apply`.
     """
     past = store.read_import(app.db)
     if past is None or past.undone_at is not None:
@@ -124,7 +125,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
     if fault := find_rights_fault(changes, actor):
         raise RefusedError(403, fault)
-    await _write(app, _Plan(changes, current, actor, "people.import_undone"))
+    await _write(app, _Plan(changes, current, actor, "people.import_undone", undoes=past))
     return changes, remarks
 
 
@@ -274,6 +275,7 @@ class _Plan:
         actor: Who does it.
         action: What the audit calls it.
         keep_as: JSON for the undo; "" where this is one.
+        undoes: The import that this is the undo of.
     """
 
     changes: Changes
@@ -281,6 +283,7 @@ class _Plan:
     actor: Actor
     action: str
     keep_as: str = ""
+    undoes: store.PastImport | None = None
 
     @property
     def leaving(self) -> list[int]:
@@ -304,43 +307,40 @@ class _Plan:
         is_unchanged = store.make_check([self.current[name] for name in names])
         has_servers = store.make_server_check(self.leaving)
         values = {
-            self.current[each.new.name].user_id: _make_values(each.new, each.fields) for each in self.changes.changed
+            self.current[each.new.name].user_id: roster_changes.make_values(each.new, each.fields)
+            for each in self.changes.changed
         }
+        who = {"actor": self.actor.name, "address": self.actor.address}
+        entries = list_audit.make_entries(self.changes, cause="by an undo" if self.undoes else "by an import")
         statements = [
             *store.make_deletions(self.leaving),
             *store.make_updates(values, now=now),
-            *store.make_additions([make_person(entry) for entry in self.changes.added], created=now),
+            *store.make_additions([self._make_person(entry) for entry in self.changes.added], created=now),
+            store.make_audits(entries, at=now, **who),
         ]
 
         def write(own: Session) -> None:
+            if self.undoes and not store.mark_undone(own, self.undoes.number, at=now):
+                raise RefusedError(409, NOT_LAST)
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
+            kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
             store.write(own, statements)
-            if self.keep_as:
-                store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as)
-            else:
-                store.mark_undone(own, at=now)
-            said = {"actor": self.actor.name, "address": self.actor.address, "detail": self.counts}
-            store.add_audit(own, action=self.action, at=now, **said)
+            if self.undoes is None:
+                store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
+            store.add_audit(own, action=self.action, at=now, detail=self.counts, **who)
 
         store.write_apart(db, write)
+
+    def _make_person(self, entry: roster.Entry) -> store.NewPerson:
+        kept = self.undoes.kept.get(entry.name, {}) if self.undoes else {}
+        return replace(make_person(entry), **kept)
 
 
 def make_person(entry: roster.Entry) -> store.NewPerson:
     """Make what the store adds; what an entry does not say is nothing."""
-    values = _make_values(entry, [field for field in _COLUMNS if getattr(entry, field) is not None])
-    return store.NewPerson(entry.name, **values)
-
-
-# The fields of an entry, and what the store calls them.
-_COLUMNS = {"groups": "groups", "admin": "admin", "end_at": "ends_at", "note": "note"}
-
-
-def _make_values(entry: roster.Entry, fields: Iterable[str]) -> dict[str, Any]:
-    values = {_COLUMNS[field]: getattr(entry, field) for field in fields}
-    if values.get("ends_at") == NO_END:
-        values["ends_at"] = None
-    return values
+    values = roster_changes.make_values(entry)
+    return store.NewPerson(entry.name, **{field: value for field, value in values.items() if value is not None})
 
 
 def _takes_away(old: roster.Entry, field: str, value: Any) -> bool:

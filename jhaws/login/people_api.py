@@ -26,7 +26,7 @@ from tornado import web
 
 from .. import store
 from ..sentences import say, translate
-from . import closing, importing, people, people_fields, roster, words
+from . import closing, importing, list_audit, people, people_fields, roster, words
 from .answers import SentenceMixin
 from .importing import Actor
 from .people import RefusedError
@@ -226,7 +226,7 @@ class PersonHandler(PeopleHandler):
 
         def write() -> None:
             store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
-            self.audit("person.changed", person.name, people_fields.describe_changes(values))
+            self.audit("person.changed", person.name, list_audit.describe(values))
 
         self.commit(write)
         if {"blocked", "ends_at"} & values.keys():
@@ -255,8 +255,8 @@ class PersonHandler(PeopleHandler):
             self.refuse(409, say("A server of {name} has not stopped yet. Try it again soon.", name=name))
         await maybe_future(self.authenticator.delete_user(user))
         await user.delete_spawners()
-        self.audit("person.deleted", person.name)
-        self.users.delete(user)
+        with list_audit.by(self.db, actor=self.actor.name, address=self.actor.address):
+            self.users.delete(user)
         self.set_status(204)
 
 

@@ -139,19 +139,6 @@ def check_changes(person: ListedPerson, values: Mapping[str, Any], *, actor: imp
         )
 
 
-def describe_changes(values: Mapping[str, Any]) -> str:
-    """Say for the audit what was changed, without notes."""
-    shown = []
-    for field, value in values.items():
-        if field == "groups":
-            shown.append(f"groups: {', '.join(sorted(value)) or 'none'}")
-        elif field == "ends_at":
-            shown.append(f"ends_at: {value.isoformat() if value else 'never'}")
-        else:
-            shown.append(field if field == "note" else f"{field}: {'yes' if value else 'no'}")
-    return "; ".join(shown)
-
-
 def preview_model(found: importing.Preview, *, language: str) -> dict[str, Any]:
     """Return what the API says of a preview, in a language."""
     return {

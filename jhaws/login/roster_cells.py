@@ -27,6 +27,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 # What gets an apostrophe in front: that, and what reading would take for our apostrophe or for a line to ignore.
 _GUARDED_STARTS = (*_FORMULA_STARTS, "'", "#")
 
+# Where a spreadsheet that takes another separator than ours begins a cell with a formula, within one of ours.
+_INNER_FORMULA = r"""(?=['" \u00a0]*[=+\-@\t\r\n])"""
+_TO_GUARD = re.compile(rf"([;,\t]){_INNER_FORMULA}")
+_GUARDED = re.compile(rf"([;,\t])'{_INNER_FORMULA}")
+
 # Around a cell. Not what `str.strip` takes, which removes control characters unseen.
 _SPACES = " \t\u00a0"
 
@@ -74,18 +79,22 @@ def check_no_formula(cell: str) -> None:
 
 
 def unguard(cell: str) -> str:
-    """Take the spaces around a cell away, and the apostrophe that spreadsheets put in front of text.
+    """Take the spaces around a cell away, the apostrophe that spreadsheets put in front of text, and those of `guard`.
 
     Raises:
         CellError: The cell begins as a formula does.
     """
     check_no_formula(cell)
-    return cell.strip(_SPACES).removeprefix("'")
+    return _take_off(cell.strip(_SPACES))
 
 
 def guard(cell: str) -> str:
-    """Put an apostrophe in front of what a spreadsheet would run; `unguard` takes it off again."""
-    return f"'{cell}" if cell.startswith(_GUARDED_STARTS) else cell
+    """Put an apostrophe in front of what a spreadsheet would run, whatever it separates cells by.
+
+    `unguard` takes it off again.
+    """
+    guarded = _TO_GUARD.sub(r"\1'", cell)
+    return f"'{guarded}" if cell.startswith(_GUARDED_STARTS) else guarded
 
 
 def read_groups(cell: str) -> frozenset[str]:
@@ -131,7 +140,7 @@ def read_note(cell: str) -> str:
     Raises:
         CellError: It is too long or holds control characters.
     """
-    note = re.sub(r"[ \t\r\n\u00a0]+", " ", cell).strip(" ").removeprefix("'")
+    note = _take_off(re.sub(r"[ \t\r\n\u00a0]+", " ", cell).strip(" "))
     _check_text(note, say("A note"))
     return note
 
@@ -186,6 +195,10 @@ def end_of_day(day: date, time_zone: tzinfo) -> datetime:
 def last_day(end_at: datetime, time_zone: tzinfo) -> date:
     """Return the last day on which somebody with that end may log in."""
     return (end_at - timedelta(microseconds=1)).astimezone(time_zone).date()
+
+
+def _take_off(cell: str) -> str:
+    return _GUARDED.sub(r"\1", cell.removeprefix("'"))
 
 
 def _check_text(text: str, what: Sentence) -> None:

@@ -20,6 +20,9 @@ from .roster_cells import NO_END, show_name
 # What a cell that is not there means for somebody new.
 _DEFAULTS: Mapping[str, Any] = {"groups": frozenset(), "admin": False, "end_at": NO_END, "note": ""}
 
+# The fields of an entry, and what the store calls them.
+_COLUMNS = {"groups": "groups", "admin": "admin", "end_at": "ends_at", "note": "note"}
+
 # Names in one sentence.
 _SHOWN_NAMES = 20
 
@@ -116,6 +119,14 @@ def invert(changes: Changes) -> Changes:
         removed=changes.added,
         unchanged=changes.unchanged,
     )
+
+
+def make_values(entry: Entry, fields: Iterable[str] = tuple(_COLUMNS)) -> dict[str, Any]:
+    """Make the store's fields out of some of an entry's, or of all."""
+    values = {_COLUMNS[field]: getattr(entry, field) for field in fields}
+    if values.get("ends_at") == NO_END:
+        values["ends_at"] = None
+    return values
 
 
 def to_json(changes: Changes) -> dict[str, Any]:

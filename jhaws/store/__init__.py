@@ -18,7 +18,7 @@ from .accounts import (
     read_user_names,
 )
 from .apart import can_write_apart, was_overtaken, write_apart
-from .audit import add_audit, prune_audit, read_audit
+from .audit import add_audit, add_audit_of_members, make_audits, prune_audit, read_audit
 from .passwords import (
     Fingerprint,
     Groups,
@@ -67,7 +67,7 @@ from .people_writing import (
     update_people,
     write,
 )
-from .roster_imports import PastImport, add_import, mark_undone, read_import
+from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
 from .tables import NAME_LENGTH, AuditEntry, Base, ConfiguredUser, PastStart, Person
@@ -96,6 +96,7 @@ __all__ = [
     "Tally",
     "Version",
     "add_audit",
+    "add_audit_of_members",
     "add_configured_name",
     "add_import",
     "add_people",
@@ -118,6 +119,7 @@ __all__ = [
     "let_everybody_in",
     "list_tallies",
     "make_additions",
+    "make_audits",
     "make_check",
     "make_deletions",
     "make_server_check",
@@ -132,6 +134,7 @@ __all__ = [
     "read_due",
     "read_fingerprints",
     "read_import",
+    "read_kept",
     "read_named_people",
     "read_next_people",
     "read_own",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from jupyterhub import orm
+from sqlalchemy import Unicode, delete, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import Executable
 
 from .tables import ADDRESS_LENGTH, NAME_LENGTH, NOTE_LENGTH, AuditEntry
+from .unpacking import unpack
+
+_MEMBERS = orm.user_group_map
+_COLUMNS = ["at", "action", "name", "actor", "address", "detail"]
 
 
 def add_audit(
@@ -35,6 +42,30 @@ def add_audit(
             detail=detail[:NOTE_LENGTH],
         )
     )
+
+
+def make_audits(entries: Iterable[tuple[str, str, str]], *, at: datetime, actor: str, address: str) -> Executable:
+    """Make the statement that writes many entries.
+
+    Args:
+        entries: Action, name and detail of each, as in `add_audit`.
+        at: Aware time.
+        actor: Who did all of it.
+        address: From where.
+    """
+    cut = ([action, name[:NAME_LENGTH], detail[:NOTE_LENGTH]] for action, name, detail in entries)
+    rows = unpack(cut, action=Unicode(), name=Unicode(), detail=Unicode())
+    who = (literal(actor[:NAME_LENGTH]), literal(address[:ADDRESS_LENGTH]))
+    values = select(literal(at, AuditEntry.at.type), rows.c.action, rows.c.name, *who, rows.c.detail)
+    return insert(AuditEntry).from_select(_COLUMNS, values)
+
+
+def add_audit_of_members(db: Session, group_id: int, *, action: str, at: datetime, detail: str) -> None:
+    """Write an entry of each member of a group, by nobody in particular; the caller commits."""
+    said = (literal(at, AuditEntry.at.type), literal(action), orm.User.name)
+    values = select(*said, literal(""), literal(""), literal(detail[:NOTE_LENGTH]))
+    members = values.join(_MEMBERS, _MEMBERS.c.user_id == orm.User.id).where(_MEMBERS.c.group_id == group_id)
+    db.execute(insert(AuditEntry).from_select(_COLUMNS, members))
 
 
 def read_audit(db: Session, *, name: str = "", action: str = "", before: int = 0, limit: int = 100) -> list[AuditEntry]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,19 +51,28 @@ _FIELDS: Mapping[str, Any] = {
     "closed_at": DateTime(),
     "note": Unicode(),
 }
+# What a row of somebody new has.
+_NEW: Mapping[str, Any] = {field: _FIELDS[field] for field in ("waiting", "blocked", "ends_at", "note")} | {
+    "password_hash": Unicode(),
+    "password_set_at": DateTime(),
+}
 # Who has a new one of these is looked at again: sessions, tokens and servers may have to end.
 _OPENING = ("blocked", "ends_at")
 
 
 @dataclass(frozen=True)
 class NewPerson:
-    """Somebody to be added."""
+    """Somebody to be added; only who comes back after an import was undone waits, is blocked or has a password."""
 
     name: str
     admin: bool = False
     groups: frozenset[str] = frozenset()
     ends_at: datetime | None = None
     note: str = ""
+    waiting: bool = False
+    blocked: bool = False
+    password_hash: str | None = field(default=None, repr=False)
+    password_set_at: datetime | None = None
 
 
 def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Executable]:
@@ -80,10 +89,9 @@ def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Ex
     users = unpack(rows, name=Unicode(), admin=Boolean(), cookie_id=Unicode())
     theirs = is_one_of(_USERS.c.name, [person.name for person in people])
     admins = is_one_of(_USERS.c.name, [person.name for person in people if person.admin])
-    known = ([each.name, each.ends_at, each.note] for each in people if each.ends_at or each.note)
-    new = unpack(known, name=Unicode(), ends_at=DateTime(), note=Unicode())
-    told = select(_USERS.c.id, stamp, false(), false(), new.c.ends_at, new.c.note)
-    columns = ["user_id", "user_created", "waiting", "blocked", "ends_at", "note"]
+    values = ([each.name, *(getattr(each, column) for column in _NEW)] for each in people)
+    new = unpack((row for row in values if any(row[1:])), name=Unicode(), **_NEW)
+    told = select(_USERS.c.id, stamp, *(new.c[column] for column in _NEW))
     return [
         insert(_USERS).from_select([*users.c.keys(), "created"], select(*users.c, stamp)),
         _give_role("user", theirs),
@@ -91,7 +99,9 @@ def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Ex
         *_join_groups(_USERS.c.name, {person.name: person.groups for person in people if person.groups}),
         # Of users before, who had the numbers.
         delete(_PEOPLE).where(_PEOPLE.c.user_id.in_(select(_USERS.c.id).where(theirs))),
-        insert(_PEOPLE).from_select(columns, told.join_from(new, _USERS, _USERS.c.name == new.c.name)),
+        insert(_PEOPLE).from_select(
+            ["user_id", "user_created", *_NEW], told.join_from(new, _USERS, _USERS.c.name == new.c.name)
+        ),
     ]
 
 

@@ -1,17 +1,29 @@
-"""The last import of a list of people, kept so that it can be undone."""
+"""The last import of a list of people, kept so that it can be undone.
+
+Beside what was changed, a row has of whoever was removed what no list has: a block, waiting, the own password. That
+never leaves the database, so it stands apart from the changes, in a second line of JSON.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from jupyterhub import orm
+from sqlalchemy import delete, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from .tables import RosterImport
+from .people import ROW_OF_USER
+from .tables import Person, RosterImport
+from .unpacking import is_one_of
 
-_COLUMNS = (RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
+# In the order of the names, which are also those of `NewPerson`.
+_KEPT = (Person.waiting, Person.blocked, Person.password_hash, Person.password_set_at)
+_KEPT_NAMES = tuple(column.key for column in _KEPT)
+_COLUMNS = (RosterImport.number, RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
 
 
 @dataclass(frozen=True)
@@ -19,30 +31,66 @@ class PastImport:
     """An import that was made.
 
     Attributes:
+        number: Of this one, and never of another.
         at: When; whom it added was made at just that time.
         made_by: The admin's name.
         changes: What it changed, JSON.
         undone_at: When it was undone; None is never.
+        kept: By name, of those whom it removed, fields of `NewPerson` that are not in `changes`.
     """
 
+    number: int
     at: datetime
     made_by: str
     changes: str
     undone_at: datetime | None
+    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 def read_import(db: Session) -> PastImport | None:
     """Read the last import."""
     row: Any = db.execute(select(*_COLUMNS).order_by(RosterImport.number.desc()).limit(1)).first()
-    return None if row is None else PastImport(*row)
+    if row is None:
+        return None
+    changes, _, kept = row.changes.partition("\n")
+    return PastImport(row.number, row.at, row.made_by, changes, row.undone_at, _unpack(json.loads(kept or "{}")))
 
 
-def add_import(db: Session, *, at: datetime, made_by: str, changes: str) -> None:
-    """Keep an import instead of the one before; the caller commits."""
-    db.execute(delete(RosterImport))
-    db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=changes))
+def read_kept(db: Session, user_ids: Collection[int]) -> dict[str, dict[str, Any]]:
+    """Read what an undo needs of people who are about to be removed: `PastImport.kept`."""
+    rows = select(orm.User.name, *_KEPT).join(Person, ROW_OF_USER).where(is_one_of(orm.User.id, user_ids))
+    known = or_(Person.waiting == true(), Person.blocked == true(), Person.password_hash.is_not(None))
+    return {name: dict(zip(_KEPT_NAMES, row, strict=True)) for name, *row in db.execute(rows.where(known))}
 
 
-def mark_undone(db: Session, *, at: datetime) -> None:
-    """Remember that the last import was undone; the caller commits."""
-    db.execute(update(RosterImport).values(undone_at=at))
+def add_import(db: Session, *, at: datetime, made_by: str, changes: str, kept: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep an import instead of the one before; the caller commits.
+
+    Args:
+        db: A session.
+        at: Aware time, which those whom it added have as well.
+        made_by: The admin's name.
+        changes: What it changed, JSON in one line.
+        kept: What `read_kept` said before it.
+    """
+    lines = changes + "\n" + json.dumps(kept, default=datetime.isoformat)
+    # The new one first: SQLite would give it the number of the last one if that was gone.
+    added: Any = db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=lines))
+    db.execute(delete(RosterImport).where(RosterImport.number != added.inserted_primary_key[0]))
+
+
+def mark_undone(db: Session, number: int, *, at: datetime) -> bool:
+    """Remember that an import was undone; the caller commits.
+
+    Returns:
+        False where there is another one meanwhile, or it was undone before.
+    """
+    mine = (RosterImport.number == number, RosterImport.undone_at.is_(None))
+    done: Any = db.execute(update(RosterImport).where(*mine).values(undone_at=at))
+    return bool(done.rowcount)
+
+
+def _unpack(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    times = {name: row["password_set_at"] for name, row in kept.items()}
+    read = {name: time and datetime.fromisoformat(time) for name, time in times.items()}
+    return {name: {**row, "password_set_at": read[name]} for name, row in kept.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 
 from jhaws import store
 from jhaws.login import importing
-from jhaws.login.importing import CHANGED, Actor
+from jhaws.login.closing import Closer
+from jhaws.login.importing import CHANGED, NOT_LAST, Actor
 from jhaws.login.people import RefusedError
 from tests.postgres import Postgres, running_postgres
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ROOT = Actor("root", is_admin=True, may_group=True)
+ROOT = Actor("root", is_admin=True, may_group=True, address="here")
 LIST = "name,groups,admin,note\nann,new,yes,new\nnewcomer,new,,"
 
 
@@ -109,12 +110,110 @@ def test_what_was_done_is_written_down_and_can_be_undone(app: Any) -> None:
     }
     assert sorted(after) == ["", "ann", "leaver"]
     assert (before[""], after[""].made_by, after[""].undone_at > after[""].at) == (None, "root", True)
-    assert [(entry.action, entry.actor, entry.detail) for entry in store.read_audit(app.db)] == [
+    assert [(entry.action, entry.actor, entry.detail) for entry in store.read_audit(app.db) if not entry.name] == [
         ("people.import_undone", "root", "1 added, 1 changed, 1 removed"),
         ("people.imported", "root", "1 added, 1 changed, 1 removed"),
     ]
     with pytest.raises(RefusedError, match=importing.NOTHING):
         asyncio.run(importing.undo(app, actor=ROOT))
+
+
+async def undo(app: Any) -> Any:
+    """Undo the last import."""
+    return await importing.undo(app, actor=ROOT)
+
+
+def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Blocks, waiting and own passwords too, which nothing but the database ever says; a one-time code is gone."""
+    caplog.set_level(logging.DEBUG)
+    store.add_people(app.db, [store.NewPerson(name) for name in ("bob", "wendy", "ben")], created=NOON)
+    number = {name: person.user_id for name, person in store.read_named_people(app.db, ["bob", "wendy"]).items()}
+    store.update_people(app.db, {number["bob"]: {"blocked": True}, number["wendy"]: {"waiting": True}}, now=NOON)
+    for name in ("leaver", "bob"):
+        store.set_own_password(app.db, store.read_own(app.db, name), f"hash of {name}", at=NOON)
+        store.set_code(app.db, store.read_own(app.db, name), "hash of a code", ends_at=NOON)
+    app.db.commit()
+    seen = run_import(app)
+    undone = asyncio.run(undo(app))
+
+    standings = {name: store.read_standing(app.db, name) for name in ("bob", "wendy", "leaver", "ben")}
+    assert standings == {
+        "bob": store.Standing(blocked=True),
+        "wendy": store.Standing(waiting=True),
+        "leaver": store.Standing(),
+        "ben": None,
+    }
+    own = store.read_own(app.db, "leaver")
+    assert own is not None
+    assert (own.password_hash, own.code_hash, own.code_ends_at) == ("hash of leaver", None, None)
+    assert app.db.scalar(select(store.Person.password_set_at).filter_by(user_id=own.user_id)) == NOON
+    assert store.read_named_people(app.db, ["leaver"])["leaver"].groups == ("old",)
+    assert "hash of" not in f"{seen} {undone} {store.read_import(app.db)}" + caplog.text
+
+
+def test_the_audit_log_has_everybody_whom_an_import_and_its_undo_touch(app: Any) -> None:
+    """With what was changed and who did it, as long as a list may be; nothing of an import that wrote nothing."""
+    run_import(app, LIST.replace("newcomer,new,,", 'newcomer,"new,other",,secret\nplain,,,'))
+    asyncio.run(undo(app))
+    with pytest.raises(RefusedError):
+        asyncio.run(undo(app))
+    entries = reversed(store.read_audit(app.db))
+
+    assert [(each.action, each.name, each.detail) for each in entries] == [
+        ("person.added", "newcomer", "by an import; groups: new, other; note"),
+        ("person.added", "plain", "by an import"),
+        ("person.changed", "ann", "by an import; groups: new; admin: yes; note"),
+        ("person.deleted", "leaver", "by an import"),
+        ("people.imported", "", "2 added, 1 changed, 1 removed"),
+        ("person.added", "leaver", "by an undo; groups: old"),
+        ("person.changed", "ann", "by an undo; groups: old; admin: no; note"),
+        ("person.deleted", "newcomer", "by an undo"),
+        ("person.deleted", "plain", "by an undo"),
+        ("people.import_undone", "", "1 added, 1 changed, 2 removed"),
+    ]
+    assert {(each.actor, each.address, each.at.tzinfo) for each in store.read_audit(app.db)} == {("root", "here", UTC)}
+
+
+class SlowCloser(Closer):
+    """Takes its time with servers, and somebody else uses it."""
+
+    def __init__(self, app: Any, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__(app)
+        self.meanwhile = meanwhile
+
+    async def stop_servers(self, person_ids: Sequence[int]) -> int:
+        """Let somebody else go first."""
+        self._app.jhaws_closer = Closer(self._app)
+        await self.meanwhile()
+        return await super().stop_servers(person_ids)
+
+
+@pytest.mark.parametrize("other", ["import", "undo"])
+def test_an_undo_is_of_the_import_that_was_the_last_one(app: Any, other: str) -> None:
+    """Where somebody else imports or undoes while it waits for servers it undoes nothing, and marks nothing."""
+    run_import(app, "name,note\nann,new\nleaver,")
+    before = store.read_import(app.db)
+
+    async def go_first() -> None:
+        text = "name\nann\nleaver\nof-b"
+        seen = await importing.preview(app, text, remove_missing=True, actor=ROOT)
+        await importing.apply(app, text, remove_missing=True, actor=ROOT, digest=seen.digest)
+
+    app.jhaws_closer = SlowCloser(app, go_first if other == "import" else lambda: undo(app))
+    with pytest.raises(RefusedError, match=NOT_LAST) as caught:
+        asyncio.run(undo(app))
+    after = store.read_import(app.db)
+
+    assert caught.value.status == 409
+    assert before is not None
+    assert after is not None
+    if other == "import":
+        assert (after.number > before.number, after.undone_at) == (True, None)
+        assert store.read_named_people(app.db, ["ann"])["ann"].note == "new"
+        changes, _ = asyncio.run(undo(app))
+        assert [entry.name for entry in changes.removed] == ["of-b"]
+    else:
+        assert after.number == before.number
 
 
 def change(**values: Any) -> Callable[[Session, int], None]:

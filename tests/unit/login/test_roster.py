@@ -1,5 +1,7 @@
 """A list of people: what is read, what is refused, and the way back."""
 
+import csv
+import io
 import random
 import time
 import unicodedata
@@ -424,6 +426,36 @@ def test_a_spreadsheet_runs_nothing_that_is_written() -> None:
     assert roster.write_csv(EXPORTED[:1], time_zone=BERLIN) == (
         "name,groups,admin,end,note\r\nann,a;b,yes,2027-02-28,'=HYPERLINK(1)\r\n"
     )
+
+
+SPLIT_ELSEWHERE = [
+    "a;=1+1",
+    "a,-1",
+    "a; @x",
+    'a;"=1"',
+    'a,"" =1',
+    "a;'=1",
+    "a,''+1",
+    "a;;,=1",
+    "=1;=1,=1",
+    "';=1",
+    "\\;=1",
+]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("other", [",", ";", "\t"])
+def test_a_spreadsheet_that_splits_elsewhere_runs_nothing_either(delimiter: str, other: str) -> None:
+    """No cell begins like a formula wherever a line is split, also with quotes or spaces before; it reads the same."""
+    tabbed = [f"{text}\t=1\t\t-1" for text in SPLIT_ELSEWHERE]
+    entries = [Entry(text, frozenset({text, "b"}), False, NO_END, text) for text in SPLIT_ELSEWHERE]
+    text = roster.write_csv(entries, time_zone=UTC, delimiter=delimiter)
+    wild = roster.write_csv([Entry("x", frozenset({each}), note=each) for each in tabbed], time_zone=UTC)
+    cells = [cell for part in (text, wild) for row in csv.reader(io.StringIO(part), delimiter=other) for cell in row]
+
+    assert len(cells) > 50
+    assert [cell for cell in cells if cell.lstrip('" ').startswith(tuple("=+-@\t\r"))] == []
+    assert read(text, *SPLIT_ELSEWHERE) == Roster(tuple(entries))
 
 
 @pytest.mark.parametrize(

@@ -292,15 +292,18 @@ def test_users_from_before_wait_and_are_let_in(db: Session) -> None:
 
 
 def test_the_last_import_is_kept(db: Session) -> None:
-    """The one before goes, and an undone one says when."""
+    """The one before goes; only the last one can be undone, once, and says when."""
     assert store.read_import(db) is None
-    store.add_import(db, at=NOON, made_by="ann", changes="{}")
-    store.add_import(db, at=NOON + HOUR, made_by="root", changes="[]")
+    store.add_import(db, at=NOON, made_by="ann", changes="{}", kept={})
+    store.add_import(db, at=NOON + HOUR, made_by="root", changes="[]", kept={})
     db.commit()
-    store.mark_undone(db, at=NOON + 2 * HOUR)
+    past = store.read_import(db)
+    assert past is not None
+    marked = [store.mark_undone(db, number, at=NOON + 2 * HOUR) for number in (past.number - 1, past.number)]
     db.commit()
 
-    assert store.read_import(db) == store.PastImport(NOON + HOUR, "root", "[]", NOON + 2 * HOUR)
+    assert (marked, store.mark_undone(db, past.number, at=NOON)) == ([False, True], False)
+    assert store.read_import(db) == store.PastImport(2, NOON + HOUR, "root", "[]", NOON + 2 * HOUR)
     assert len(list(db.scalars(select(RosterImport)))) == 1
 
 
