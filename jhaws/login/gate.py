@@ -25,9 +25,13 @@ PRUNE_SECONDS = 3600.0
 
 @dataclass
 class Attempt:
-    """An attempt that was let through; whoever checked the password says whether it may enter."""
+    """An attempt that was let through; whoever checked the password says whether it may enter.
 
-    succeeded: bool = False
+    Attributes:
+        succeeded: None for neither: nothing was wrong, and the name's slot stays taken all the same.
+    """
+
+    succeeded: bool | None = False
 
 
 class TooManyLoginsError(web.HTTPError):
@@ -92,6 +96,8 @@ class Gate:
         return answer.seconds
 
     def _settle(self, name: str, group: str, attempt: Attempt) -> None:
+        if attempt.succeeded is None:
+            return
         count = throttle.after_success if attempt.succeeded else throttle.after_failure
         # Read again: others were busy meanwhile.
         self._write(count(self._read(name, group), now=self.clock()))
