@@ -7,6 +7,7 @@ that changes a password all come through here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from .configured import SHOWN_NAME_LENGTH
 
 # Before the name under which choices of an own password are counted.
 CHOICE = "what is chosen by "
-# Of the audit log, which a scanner could fill: some 50 MB.
+# Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
 AUDIT_ENTRIES = 200_000
 
 
@@ -179,9 +180,12 @@ class Door:
         if refusal:
             self._owner.log.warning("Refused the login of %s from %s: %s.", _show(name), address, refusal)
 
-    def _forget_old_logins(self) -> None:
-        before = datetime.now(UTC) - timedelta(days=self._owner.audit_days)
-        store.prune_audit(self._db, before=before, keep=AUDIT_ENTRIES)
+    async def _forget_old_logins(self) -> None:
+        before, rows = datetime.now(UTC) - timedelta(days=self._owner.audit_days), gate.TURN_ROWS
+        while rows == gate.TURN_ROWS:
+            rows = store.prune_audit(self._db, before=before, keep=AUDIT_ENTRIES, limit=gate.TURN_ROWS)
+            self._db.commit()
+            await asyncio.sleep(0)
 
 
 def _show(name: str) -> str:
