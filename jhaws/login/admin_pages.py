@@ -31,6 +31,7 @@ DAY = len("2027-02-28")
 PEOPLE_ON_PAGE = 100
 ENTRIES_ON_PAGE = 100
 ENTRIES_OF_PERSON = 20
+TALLIES_ON_PAGE = 200
 # The tabs, in their order: the text's key and the path below the hub's.
 TABS = {
     "people": "jhaws/people",
@@ -233,14 +234,14 @@ class FailedLoginsPage(AdminPage):
     @web.authenticated
     @people_api.needs("admin:users")
     async def get(self) -> None:
-        """Show names and addresses, the last first."""
+        """Show names and addresses, the last 200."""
         tallies = [
             {
                 **each,
                 "last_at": self.show_time(datetime.fromisoformat(each["last_at"])),
                 "unknown": each["kind"] == "name" and throttle.is_unknown(each["value"]),
             }
-            for each in list_tallies(self.db, now=time.time())
+            for each in list_tallies(self.db, now=time.time(), most=TALLIES_ON_PAGE)
             if each["failures_since_success"] or each["delay_seconds"]
         ]
         await self.show("throttle", title=self.text("throttle"), tallies=tallies)

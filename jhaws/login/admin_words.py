@@ -255,9 +255,9 @@ WORDS = {
     "no_entries": ("There are no entries.", "Es gibt keine Einträge."),
     "throttle_help": (
         "Names and addresses with failed logins within the last hour, and how long the next login waits. After a "
-        "success, or an hour without failures, they go by themselves.",
+        "success, or an hour without failures, they go by themselves. The last 200 are shown.",
         "Namen und Adressen mit Fehlversuchen in der letzten Stunde, und wie lange die nächste Anmeldung wartet. Nach "
-        "einem Erfolg oder einer Stunde ohne Fehlversuche verschwinden sie von selbst.",
+        "einem Erfolg oder einer Stunde ohne Fehlversuche verschwinden sie von selbst. Gezeigt werden die letzten 200.",
     ),
     "kind": ("What", "Was"),
     "kind_name": ("name", "Name"),

@@ -1,23 +1,28 @@
 """What our handlers have in common: they refuse with one sentence, in the language of the request.
 
 The browser's Accept-Language decides, as for the pages. Who sends none, as the command line and scripts, reads English,
-and so does the log.
+and so does the log. A database that does not answer is such a refusal too, wherever that shows: neither the answer nor
+the log has what was asked of it, in which names and hashes are.
 """
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from ..sentences import Sentence, translate
 from . import words
+from .importing import DATABASE
 
 
 class SentenceMixin:
     """Makes a handler of JupyterHub's answer in the language of the request; stands in front of its class."""
 
     request: Any
+    db: Any
+    log: Any
 
     @property
     def language(self) -> str:
@@ -32,6 +37,21 @@ class SentenceMixin:
         """
         # Tornado formats what it logs with its arguments, and a name may hold a percent sign.
         raise web.HTTPError(status, "%s", sentence) from None
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log an error of the database in one line, without its statement."""
+        if isinstance(value, SQLAlchemyError):
+            self.log.error("The database did not do what %s asked of it (%s).", self.request.path, typ.__name__)
+        else:
+            super().log_exception(typ, value, tb)  # type: ignore[misc]  # of the handler
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Make 503 and its sentence of an error of the database."""
+        if isinstance((kwargs.get("exc_info") or (None, None))[1], SQLAlchemyError):
+            self.db.rollback()
+            error = web.HTTPError(503, "%s", DATABASE)
+            status_code, kwargs["exc_info"] = 503, (web.HTTPError, error, None)
+        super().send_error(status_code, **kwargs)  # type: ignore[misc]  # of the handler
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with an error's sentence; the log has had it in English before."""

@@ -7,6 +7,7 @@ that changes a password all come through here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from typing import Any
 from jupyterhub.utils import maybe_future
 
 from .. import store
+from ..errors import PasswordError
 from . import addresses, gate, handlers, metrics, passwords, throttle
 from .configured import SHOWN_NAME_LENGTH
 
-# Of the audit log, which a scanner could fill: some 50 MB.
+# Before the name under which choices of an own password are counted.
+CHOICE = "what is chosen by "
+# Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
 AUDIT_ENTRIES = 200_000
 
 
@@ -55,7 +59,7 @@ class Door:
         address = self.client_address(handler)
         is_known = name in self._owner.admin_users or store.read_account(self._db, name or "").exists
         shown = name if is_known and name else ""
-        async with self._gated(name or login.username, shown, address) as attempt:
+        async with self._gated(name or login.username, shown, address, known=bool(shown)) as attempt:
             verdict = await self._judge(login, name, is_form=handlers.is_login_form(handler))
             attempt.succeeded = verdict.model is not None
             self._remember(shown, address, verdict.refusal)
@@ -69,12 +73,31 @@ class Door:
         Raises:
             TooManyLoginsError: Too many were wrong, here or at the login.
         """
-        async with self._gated(name, name, self.client_address(handler)) as attempt:
+        async with self._gated(name, name, self.client_address(handler), known=True) as attempt:
             match = await self._owner.keyring.match(self._db, name, password)
             admin = self._owner.is_admin_name(name)
             known, personal = self._owner.known_passwords(), self._owner.personal_password
             attempt.succeeded = passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
         return attempt.succeeded
+
+    @asynccontextmanager
+    async def choosing(self, handler: Any, name: str) -> AsyncIterator[None]:
+        """Let the choice of an own password wait for its turn: that one is refused tells that it is a shared one.
+
+        What is not refused counts too, or shared passwords could be guessed by setting one after the other; but
+        apart from logins, whose successes would take it back, and not for the address, where a class chooses.
+
+        Raises:
+            TooManyLoginsError: There were too many.
+        """
+        address = self.client_address(handler)
+        async with self._gated(f"{CHOICE}{name}", name, address, known=False) as attempt:
+            attempt.succeeded = None
+            try:
+                yield
+            except PasswordError as error:
+                attempt.succeeded = False if error.reason == "used" else None
+                raise
 
     def client_address(self, handler: Any) -> str:
         """Return the address that a request comes from, as far as our own proxies tell."""
@@ -83,13 +106,21 @@ class Door:
         return addresses.client_address(forwarded_for, addresses.peer_of(request), self.trusted)
 
     @asynccontextmanager
-    async def _gated(self, typed: str | None, shown: str, address: str) -> AsyncIterator[gate.Attempt]:
+    async def _gated(
+        self, counted: str | None, shown: str, address: str, *, known: bool
+    ) -> AsyncIterator[gate.Attempt]:
         """Let an attempt at a password wait for its turn, and say so where it is put off.
+
+        Args:
+            counted: What it is counted under.
+            shown: The user's name for the log, "" for nobody's.
+            address: Of the client.
+            known: Whether `counted` is a user's name.
 
         Raises:
             TooManyLoginsError: Its turn is too far away.
         """
-        key = throttle.name_value(shown or typed, known=bool(shown), secret=self._owner.parent.cookie_secret)
+        key = throttle.name_value(counted, known=known, secret=self._owner.parent.cookie_secret)
         try:
             async with self.gate.attempt(key, address) as attempt:
                 yield attempt
@@ -149,9 +180,12 @@ class Door:
         if refusal:
             self._owner.log.warning("Refused the login of %s from %s: %s.", _show(name), address, refusal)
 
-    def _forget_old_logins(self) -> None:
-        before = datetime.now(UTC) - timedelta(days=self._owner.audit_days)
-        store.prune_audit(self._db, before=before, keep=AUDIT_ENTRIES)
+    async def _forget_old_logins(self) -> None:
+        before, rows = datetime.now(UTC) - timedelta(days=self._owner.audit_days), gate.TURN_ROWS
+        while rows == gate.TURN_ROWS:
+            rows = store.prune_audit(self._db, before=before, keep=AUDIT_ENTRIES, limit=gate.TURN_ROWS)
+            self._db.commit()
+            await asyncio.sleep(0)
 
 
 def _show(name: str) -> str:

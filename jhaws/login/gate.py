@@ -6,10 +6,11 @@ since it counts the attempts that are under way.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from asyncio import sleep
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,13 +22,18 @@ from . import throttle
 from .addresses import address_group
 
 PRUNE_SECONDS = 3600.0
+TURN_ROWS = 500  # read or forgotten at once, some 10 ms
 
 
 @dataclass
 class Attempt:
-    """An attempt that was let through; whoever checked the password says whether it may enter."""
+    """An attempt that was let through; whoever checked the password says whether it may enter.
 
-    succeeded: bool = False
+    Attributes:
+        succeeded: None for neither: nothing was wrong, and the name's slot stays taken all the same.
+    """
+
+    succeeded: bool | None = False
 
 
 class TooManyLoginsError(web.HTTPError):
@@ -44,12 +50,12 @@ class Gate:
 
     Args:
         db: Gives the hub's session.
-        tidy: Forgets what else is old, about hourly; the gate commits.
+        tidy: Forgets what else is old, about hourly, in turns.
         clock: Seconds since the epoch.
     """
 
     def __init__(
-        self, db: Callable[[], Session], *, tidy: Callable[[], None], clock: Callable[[], float] = time.time
+        self, db: Callable[[], Session], *, tidy: Callable[[], Awaitable[None]], clock: Callable[[], float] = time.time
     ) -> None:
         self._db = db
         self._tidy = tidy
@@ -69,6 +75,7 @@ class Gate:
             TooManyLoginsError: Its turn is too far away.
         """
         group = address_group(address)
+        await self._prune()
         wait = self._admit(name, group)
         self._under_way[group] += 1
         attempt = Attempt()
@@ -83,7 +90,6 @@ class Gate:
     def _admit(self, name: str, group: str) -> float:
         """Return how many seconds to wait, with the slot taken."""
         now = self.clock()
-        self._prune(now)
         in_flight = throttle.InFlight(self._under_way[group], self._under_way.total())
         answer, tallies = throttle.decide(self._read(name, group), now=now, in_flight=in_flight)
         if isinstance(answer, throttle.Refuse):
@@ -92,6 +98,8 @@ class Gate:
         return answer.seconds
 
     def _settle(self, name: str, group: str, attempt: Attempt) -> None:
+        if attempt.succeeded is None:
+            return
         count = throttle.after_success if attempt.succeeded else throttle.after_failure
         # Read again: others were busy meanwhile.
         self._write(count(self._read(name, group), now=self.clock()))
@@ -106,15 +114,21 @@ class Gate:
         store.write_tallies(db, (tallies.name, tallies.address, tallies.all))
         db.commit()
 
-    def _prune(self, now: float) -> None:
+    async def _prune(self) -> None:
+        """Forget old rows, once an hour, in turns between which the hub does other things."""
+        now = self.clock()
         if abs(now - self._pruned_at) < PRUNE_SECONDS:
             return
         self._pruned_at = now
-        db = self._db()
-        old = [tally for tally in store.list_tallies(db) if throttle.may_forget(tally, now=now)]
-        store.delete_tallies(db, [(tally.kind, tally.value) for tally in old])
-        self._tidy()
-        db.commit()
+        db, last = self._db(), ("", "")
+        while tallies := store.read_next_tallies(db, after=last, limit=TURN_ROWS):
+            keys = [(tally.kind, tally.value) for tally in tallies]
+            old = [key for key, tally in zip(keys, tallies, strict=True) if throttle.may_forget(tally, now=now)]
+            store.delete_tallies(db, old)
+            db.commit()
+            last = keys[-1]
+            await asyncio.sleep(0)
+        await self._tidy()
 
 
 def _in_words(seconds: int) -> str:

@@ -227,8 +227,11 @@ class PasswordHandler(PasswordPage):
                 raise PasswordError("wrong", say("The password until now is wrong."))
             if new == self.field("old"):
                 raise PasswordError("same", say("The new password is the old one."))
-            keyring = self.authenticator.keyring
-            await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
+            # Before it waits for its turn: a typing error takes none.
+            passwords.check_new(new, min_length=min_length, name=name)
+            keyring, door = self.authenticator.keyring, self.authenticator.door
+            async with door.choosing(self, name):
+                await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.set_status(403 if error.reason == "wrong" else 400)

@@ -192,13 +192,11 @@ class Keyring:
 
     async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
         passwords.check_new(new, min_length=min_length, name=name)
-        if await self.is_shared(db, new):
+        admin = min_length == passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
+        shared = self._shared(db) if admin else _read_shared_of(db, name)
+        if await self._checker.find_right(new, own=None, shared=shared):
             raise PasswordError("used", say("The new password is a shared one."))
         return await self._checker.make_hash(new)
-
-    async def is_shared(self, db: Session, password: str) -> bool:
-        """Tell whether `password` is a shared one now, or the admins'."""
-        return bool(await self._checker.find_right(password, own=None, shared=self._shared(db)))
 
     def has_shared(self, db: Session) -> bool:
         """Tell whether there is a shared password that opens anything."""
@@ -241,6 +239,13 @@ def configured(known: passwords.Passwords, *, option: str) -> list[versions.Conf
 def _read_current(db: Session) -> list[store.Version]:
     now = datetime.now(UTC)
     return [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
+
+
+def _read_shared_of(db: Session, name: str) -> list[str]:
+    """Read the shared passwords that a user, no admin, may know: the answer must not tell those of other groups."""
+    person = store.read_named_people(db, [name]).get(name)
+    mine = set(person.groups) if person else set()
+    return [each.hash for each in _read_current(db) if mine.issuperset(each.groups or ())]
 
 
 def _read_own_hash(db: Session, name: str | None) -> str | None:

@@ -71,7 +71,16 @@ from .roster_imports import PastImport, add_import, mark_undone, read_import, re
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
 from .tables import NAME_LENGTH, AuditEntry, Base, ConfiguredUser, PastStart, Person
-from .tallies import Kind, Tally, delete_tallies, list_tallies, read_tally, write_tallies
+from .tallies import (
+    Kind,
+    Tally,
+    delete_all_tallies,
+    delete_tallies,
+    list_tallies,
+    read_next_tallies,
+    read_tally,
+    write_tallies,
+)
 
 __all__ = [
     "NAME_LENGTH",
@@ -105,6 +114,7 @@ __all__ = [
     "add_waiting",
     "can_write_apart",
     "count_waiting",
+    "delete_all_tallies",
     "delete_configured_names",
     "delete_person",
     "delete_tallies",
@@ -137,6 +147,7 @@ __all__ = [
     "read_kept",
     "read_named_people",
     "read_next_people",
+    "read_next_tallies",
     "read_own",
     "read_people",
     "read_standing",

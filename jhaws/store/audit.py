@@ -88,8 +88,22 @@ def read_audit(db: Session, *, name: str = "", action: str = "", before: int = 0
     return list(db.scalars(select(AuditEntry).where(*conditions).order_by(AuditEntry.number.desc()).limit(limit)))
 
 
-def prune_audit(db: Session, *, before: datetime, keep: int) -> None:
-    """Forget entries that are older than `before`, and all but the newest `keep` or fewer; the caller commits."""
+def prune_audit(db: Session, *, before: datetime, keep: int, limit: int) -> int:
+    """Forget entries that are older than `before`, and all but the newest.
+
+    Args:
+        db: The hub's session; the caller commits.
+        before: Aware time.
+        keep: How many of the newest stay, or fewer.
+        limit: How many to forget at most.
+
+    Returns:
+        How many were forgotten; fewer than `limit` when there is nothing more to forget.
+    """
     newest = db.scalar(select(func.max(AuditEntry.number))) or 0
-    db.execute(delete(AuditEntry).where(AuditEntry.number <= newest - keep))
-    db.execute(delete(AuditEntry).where(AuditEntry.at < before))
+    old = or_(AuditEntry.at < before, AuditEntry.number <= newest - keep)
+    numbers = list(db.scalars(select(AuditEntry.number).where(old).limit(limit)))
+    db.execute(
+        delete(AuditEntry).where(AuditEntry.number.in_(numbers)), execution_options={"synchronize_session": False}
+    )
+    return len(numbers)

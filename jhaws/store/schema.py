@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -32,6 +33,9 @@ def prepare_tables(db: Session) -> None:
     Raises:
         ConfigError: The database is of a newer jhaws; what is kept there may mean what this version does not know.
     """
+    # Whoever logs an error of the database would log a statement's values as well: names, hashes, tokens.
+    engine: Any = db.get_bind()
+    engine.hide_parameters = True
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     connection = db.connection()

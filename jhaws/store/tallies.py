@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import Delete, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from .tables import LoginTally
@@ -38,6 +38,8 @@ class Tally:
 
 
 _COLUMNS = tuple(field.name for field in fields(Tally))
+_READ = select(*(getattr(LoginTally, name) for name in _COLUMNS))
+_KEY = tuple_(LoginTally.kind, LoginTally.value)
 
 
 def read_tally(db: Session, kind: Kind, value: str) -> Tally:
@@ -52,15 +54,31 @@ def write_tallies(db: Session, tallies: Sequence[Tally]) -> None:
         db.merge(LoginTally(**asdict(tally)))
 
 
-def list_tallies(db: Session) -> list[Tally]:
-    """Read all tallies, the last changed first."""
-    return [_from_row(row) for row in db.scalars(select(LoginTally).order_by(LoginTally.changed_at.desc()))]
+def list_tallies(db: Session, *, limit: int) -> list[Tally]:
+    """Read tallies with half a failure or more, the last changed first, `limit` at most."""
+    query = _READ.where(LoginTally.failures >= 0.5).order_by(LoginTally.changed_at.desc()).limit(limit)
+    return [Tally(*row) for row in db.execute(query)]
+
+
+def read_next_tallies(db: Session, *, after: tuple[str, str], limit: int) -> list[Tally]:
+    """Read all tallies in turns, in the order of kind and value, beginning after these; ("", "") is the first turn."""
+    query = _READ.where(_KEY > after).order_by(LoginTally.kind, LoginTally.value).limit(limit)
+    return [Tally(*row) for row in db.execute(query)]
 
 
 def delete_tallies(db: Session, keys: Sequence[tuple[str, str]]) -> None:
-    """Forget tallies by kind and value; the caller commits. What is not there is no error."""
-    for kind, value in keys:
-        db.execute(delete(LoginTally).where(LoginTally.kind == kind, LoginTally.value == value))
+    """Forget some hundred tallies at most, by kind and value; the caller commits. What is not there is no error."""
+    _delete(db, delete(LoginTally).where(_KEY.in_(keys)))
+
+
+def delete_all_tallies(db: Session) -> None:
+    """Forget all tallies; the caller commits."""
+    _delete(db, delete(LoginTally))
+
+
+def _delete(db: Session, statement: Delete) -> None:
+    # The session has no objects of these rows: it holds them weakly, and nobody else does beyond a commit.
+    db.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _from_row(row: LoginTally) -> Tally:

@@ -487,6 +487,24 @@ async def test_the_export_can_be_imported_again(hub: RunningHub, root: Session) 
     assert (seen["added"], seen["changed"], seen["problems"]) == ([], [], [])
 
 
+async def test_the_export_leaves_the_event_loop_to_others(tmp_path: Path) -> None:
+    """A list of thousands is written in a thread of its own."""
+    threads = """
+import threading
+from jhaws.login import roster
+write_csv = roster.write_csv
+def tell_thread(*values, **options):
+    with open("thread", "w") as told:
+        told.write(threading.current_thread().name)
+    return write_csv(*values, **options)
+roster.write_csv = tell_thread
+"""
+    async with running_hub(tmp_path, CONFIG + threads) as hub:
+        root = await hub.login("root", ADMIN)
+        assert "root" in (await root.get("hub/api/jhaws/roster.csv"))[1]
+        assert (tmp_path / "thread").read_text() != "MainThread"
+
+
 async def test_an_end_that_passes_while_the_hub_is_down_counts(tmp_path: Path) -> None:
     """The hub closes the person when it starts again, with a server that ran on meanwhile."""
     async with running_hub(tmp_path, CONFIG) as hub:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import os
 import subprocess
 import sys
@@ -13,12 +15,13 @@ import pytest
 import pytest_asyncio
 from jupyterhub.orm import DatabaseSchemaMismatch, new_session_factory
 
+from jhaws.login.importing import DATABASE
 from tests.hubclient import eventually
 from tests.postgres import Postgres, running_postgres
 
 from .clusters import USER_PASSWORD, Place, hub_on_cluster
-from .hubs import RunningHub, program_path
-from .test_passwords import browser, run_cli, send
+from .hubs import RunningHub, program_path, running_hub
+from .test_passwords import ADMIN, CONFIG, OTHER, OWN, USER, browser, run_cli, send
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -201,3 +204,41 @@ def rows(postgres: Postgres, database: str) -> dict[str, list[tuple[object, ...]
     """Return what is in our tables and whose names are in JupyterHub's."""
     queries = ("* FROM jhaws_configured_user", "* FROM jhaws_hub", "* FROM jhaws_start", "name FROM users")
     return {query: postgres.run(f"SELECT {query}", database=database) for query in queries}
+
+
+async def test_a_database_that_refuses_is_one_sentence_and_no_secret(postgres: Postgres, tmp_path: Path) -> None:
+    """Read-only as at a failover: whatever is asked is answered 503, and no value of a statement is in the log."""
+    database = postgres.create_database()
+    config = CONFIG + f"c.JupyterHub.db_url = {postgres.url(database)!r}\nc.JhawsAuthenticator.allow_all = True\n"
+    async with running_hub(tmp_path, config + 'c.JhawsAuthenticator.personal_password = "optional"\n') as hub:
+        root, ann = await hub.login("root", ADMIN), await hub.login("ann", USER)
+        code = (await root.api("POST", "jhaws/people/ann/reset", {}))[1]["code"]
+        ann_form = {"name": "ann", "code": code, "new": OWN}
+
+        async def ask_all() -> list[tuple[int, bool]]:
+            answers = [
+                await root.api("PATCH", "jhaws/people/ann", {"note": "a private note"}),
+                await root.api("POST", "jhaws/people/ann/reset", {}),
+                await root.api("POST", "jhaws/password", {"password": OTHER}),
+                await root.api("DELETE", "jhaws/throttle"),
+            ]
+            told = [(status, answer["message"]) for status, answer in answers]
+            told += [await send(ann, "reset", **ann_form)]
+            login = await hub.login("ann", USER)
+            return [(status, DATABASE in text) for status, text in (*told, (login.status, html.unescape(login.text)))]
+
+        postgres.run(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
+        postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        await root.get("hub/home")
+        refused = await ask_all()
+        postgres.run(f'ALTER DATABASE "{database}" SET default_transaction_read_only = off')
+        postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        await root.get("hub/home")
+        assert (await hub.login("ann", USER)).ok
+        log = hub.log()
+
+        assert refused == [(503, True)] * 6
+        assert (await send(ann, "reset", **ann_form))[0] == 200
+        code_hash = hashlib.sha256(code.replace("-", "").encode()).hexdigest()
+        for secret in ("argon2id", "a private note", code, code_hash, OWN, OTHER):
+            assert secret not in log, secret

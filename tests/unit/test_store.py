@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from jupyterhub import orm
 from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from jhaws import store
@@ -219,3 +220,14 @@ def test_another_database_has_another_id(db: Session, tmp_path: Path) -> None:
     ids.add(store.ensure_database_id(db))
 
     assert len(ids) == 3
+
+
+def test_errors_have_no_values_of_statements(db: Session) -> None:
+    """Who logs an error of the database logs no name, no hash and no token."""
+    store.prepare_tables(db)
+    with pytest.raises(StatementError) as failed:
+        # PostgreSQL quotes the line in which the fault is.
+        db.execute(text("INSERT INTO nowhere\nVALUES (:value)"), {"value": "the-secret"})
+
+    assert "INSERT INTO nowhere" in str(failed.value)
+    assert "the-secret" not in str(failed.value)

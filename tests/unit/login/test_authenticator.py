@@ -776,6 +776,27 @@ async def test_a_login_that_waits_does_not_open_with_what_was_replaced(start: St
     assert await may_enter(app, "ann", CHOSEN)
 
 
+async def test_nobody_learns_others_passwords_by_choosing_one(start: Start) -> None:
+    """A user's own password is compared with what that user may know, an admin's with all; the others say nothing."""
+    groups = {TUTORS: ["tutors"], "only-for-staff-1": ["staff"]}
+    app = await start(allowed_users={"ann"}, manage_groups=True, password_groups=groups, personal_password="optional")
+    app.db.add(orm.Group(name="tutors", users=[orm.User.find(app.db, "ann")]))
+    app.db.commit()
+    keyring = app.authenticator.keyring
+    used = {}
+    for name, min_length in (("ann", 8), ("root", 12)):
+        for password in (USER, TUTORS, "only-for-staff-1", ADMIN):
+            try:
+                await keyring.change_own(app.db, name, new=password, min_length=min_length)
+            except PasswordError as error:
+                used[name, password] = error.reason
+    assert used == {
+        ("ann", USER): "used",
+        ("ann", TUTORS): "used",
+        **{("root", each): "used" for each in (USER, TUTORS, "only-for-staff-1", ADMIN)},
+    }
+
+
 async def test_own_passwords_leave_groups_alone(start: Start) -> None:
     """With manage_groups the groups of the last group password stay."""
     app = await start(

@@ -1,16 +1,20 @@
 """The gate before the password, on a real database of the hub, with a clock of our own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from jupyterhub import orm
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
 from jhaws import store
 from jhaws.login import gate as gate_module
 from jhaws.login.gate import Gate, TooManyLoginsError
+from jhaws.login.gate_api import make_csv
 
 SCHOOL = "203.0.113.7"
 
@@ -50,8 +54,12 @@ def db(tmp_path: Path) -> Iterator[Session]:
     session.get_bind().dispose()
 
 
+async def nothing() -> None:
+    """Forget nothing else."""
+
+
 def make_gate(db: Session, clock: Clock) -> Gate:
-    return Gate(lambda: db, tidy=lambda: None, clock=clock)
+    return Gate(lambda: db, tidy=nothing, clock=clock)
 
 
 async def try_login(gate: Gate, name: str, *, ok: bool = False, address: str = SCHOOL) -> None:
@@ -130,8 +138,84 @@ async def test_old_rows_go(db: Session, clock: Clock) -> None:
     clock.now += 30 * 86400
     await try_login(gate, "ann", ok=True)
 
-    assert {(tally.kind, tally.value) for tally in store.list_tallies(db)} == {
+    assert {(tally.kind, tally.value) for tally in store.read_next_tallies(db, after=("", ""), limit=99)} == {
         ("name", "ann"),
         ("address", SCHOOL),
         ("all", ""),
     }
+
+
+class Statements:
+    """The statements that a database is sent, and how often the event loop turned meanwhile."""
+
+    def __init__(self, db: Session) -> None:
+        self.sent: list[str] = []
+        self.turns = 0
+        listen(db.get_bind(), "before_cursor_execute", lambda *values: self.sent.append(values[2]))
+
+    def count(self, word: str) -> int:
+        """Return how many statements began with a word."""
+        return sum(each.startswith(word) for each in self.sent)
+
+    async def count_turns(self) -> None:
+        """Take a turn of the event loop whenever there is one."""
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def watched(db: Session) -> AsyncIterator[Statements]:
+    """Watch what happens in the block."""
+    statements = Statements(db)
+    task = asyncio.create_task(statements.count_turns())
+    try:
+        yield statements
+    finally:
+        task.cancel()
+
+
+def scan(db: Session, times: int, clock: Clock) -> None:
+    """Let so many addresses fail."""
+    store.write_tallies(
+        db, [store.Tally("address", f"2001:db8::{n:x}", 1, 1.0, changed_at=clock.now + n) for n in range(times)]
+    )
+    db.commit()
+
+
+async def test_many_old_rows_go_in_turns(db: Session, clock: Clock) -> None:
+    """Thousands of them are forgotten by a few statements, between which the hub does other things."""
+    scan(db, 2100, clock)
+    clock.now += 30 * 86400
+    async with watched(db) as statements:
+        await try_login(make_gate(db, clock), "ann", ok=True)
+
+    assert [tally.kind for tally in store.read_next_tallies(db, after=("", ""), limit=99)] == ["address", "all", "name"]
+    assert statements.count("DELETE") == 5
+    assert statements.turns >= 5
+
+
+async def test_all_rows_go_at_once_and_the_last_are_shown(db: Session, clock: Clock) -> None:
+    """However many addresses have failed: one statement forgets them, and a list has as many as it asks for."""
+    scan(db, 2100, clock)
+    store.write_tallies(db, [store.Tally("name", "ann", 0, 0.4, changed_at=clock.now + 9999)])
+    db.commit()
+    assert [each.value for each in store.list_tallies(db, limit=2)] == ["2001:db8::833", "2001:db8::832"]
+    async with watched(db) as statements:
+        store.delete_all_tallies(db)
+
+    assert statements.count("DELETE") == 1
+    assert store.read_next_tallies(db, after=("", ""), limit=99) == []
+
+
+async def test_the_audit_log_is_written_in_turns(db: Session) -> None:
+    """A table of thousands of entries comes in pieces, between which the hub does other things."""
+    for number in range(1200):
+        store.add_audit(db, action="login", at=datetime.now(UTC), name=f"name-{number}")
+    db.commit()
+    async with watched(db) as statements:
+        pieces = [piece async for piece in make_csv(db, {}, delimiter=";")]
+
+    assert [piece.count("\n") for piece in pieces] == [1, 500, 500, 200]
+    assert pieces[1].split(";")[2] == "name-1199"
+    assert statements.turns >= 4
