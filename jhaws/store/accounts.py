@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import bindparam, or_, select, text
+from sqlalchemy import bindparam, column, or_, select, table
 from sqlalchemy.orm import Session
 
 from .tables import Base, ConfiguredUser
@@ -18,6 +18,9 @@ from .tables import Base, ConfiguredUser
 _ADMIN_ROLE = "admin"
 # Who holds one of these for all users can make a token of an admin, become one, or work in an admin's server.
 _MIGHTY = frozenset({"admin:users", "admin:groups", "tokens", "access:servers", "admin:auth_state"})
+
+# Scopes as text, which they are: JupyterHub's own type makes SQLAlchemy warn that it cannot cache the query.
+_ROLES = table("roles", column("id"), column("name"), column("scopes"))
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,27 @@ def read_account(db: Session, name: str) -> Account:
         db: The hub's session.
         name: A normalised name; case matters.
     """
-    mighty = or_(orm.Role.name == _ADMIN_ROLE, orm.Role.id.in_(_read_mighty_roles(db)))
-    by_role = or_(orm.User.roles.any(mighty), orm.User.groups.any(orm.Group.roles.any(mighty)))
-    row: Any = db.execute(select(orm.User.admin, by_role).where(orm.User.name == name)).first()
-    if row is None:
-        return Account(exists=False)
-    return Account(exists=True, admin=bool(row[0]), admin_by_role=bool(row[1]))
+    row: Any = db.execute(select(orm.User.id, orm.User.admin).where(orm.User.name == name)).first()
+    user_id, admin = row or (None, False)
+    by_role = is_mighty(_read_roles(db, user_id))
+    return Account(exists=row is not None, admin=bool(admin), admin_by_role=by_role)
 
 
-def _read_mighty_roles(db: Session) -> list[int]:
-    """Read the roles whose scopes, unfiltered, lead to any account; scopes are JSON, which SQL cannot search alike."""
-    # As text, which the column is: JupyterHub's own type for it makes SQLAlchemy warn that it cannot cache the query.
-    rows = db.execute(text("SELECT id, scopes FROM roles"))
-    return [number for number, scopes in rows if _MIGHTY & set(json.loads(scopes or "[]"))]
+def read_mighty(db: Session, user_ids: Collection[int]) -> frozenset[int]:
+    """Read which of these users are admins by a role, their own or a group's."""
+    return frozenset(user_id for user_id in user_ids if is_mighty(_read_roles(db, user_id)))
+
+
+def is_mighty(roles: Iterable[tuple[str, Collection[str]]]) -> bool:
+    """Tell whether roles, each with its name and scopes, lead to any account as the admin role does."""
+    return any(name == _ADMIN_ROLE or _MIGHTY & set(scopes) for name, scopes in roles)
+
+
+def _read_roles(db: Session, user_id: int | None) -> list[tuple[str, list[str]]]:
+    """Read the roles that a user has, also those of the user's groups; none for no user."""
+    mine = or_(orm.Role.users.any(orm.User.id == user_id), orm.Role.groups.any(orm.Group.users.any(id=user_id)))
+    rows = db.execute(select(_ROLES.c.name, _ROLES.c.scopes).where(_ROLES.c.id.in_(select(orm.Role.id).where(mine))))
+    return [(name, json.loads(scopes or "[]")) for name, scopes in rows]
 
 
 def read_user_names(db: Session) -> frozenset[str]:
@@ -85,6 +96,6 @@ def delete_configured_names(db: Session, names: Collection[str]) -> None:
     One statement per name in one batch: a list in a single statement could exceed what a driver takes.
     """
     if names:
-        table = Base.metadata.tables[ConfiguredUser.__tablename__]
-        gone = table.delete().where(table.c.name == bindparam("gone"))
+        known = Base.metadata.tables[ConfiguredUser.__tablename__]
+        gone = known.delete().where(known.c.name == bindparam("gone"))
         db.execute(gone, [{"gone": name} for name in sorted(names)])
