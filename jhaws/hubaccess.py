@@ -1,7 +1,8 @@
 """A hub's REST API as the command line sees it: an address, a token, and sentences for what goes wrong.
 
-A token is never shown, and never follows a redirect. `upgrade-check` and `people` are told apart by their callers: here
-is what both need.
+A token is never shown, and never follows a redirect. What a hub answers is looked at before anything is done with it:
+it may be another server, or one that means harm. `upgrade-check`, `people` and `password rotate` are told apart by
+their callers: here is what they need.
 """
 
 from __future__ import annotations
@@ -116,3 +117,35 @@ def read_message(content: bytes) -> str:
     # JupyterHub's own refusals have other words.
     ours = isinstance(message, str) and message.endswith(".") and message != "Missing or invalid credentials."
     return message if ours else ""
+
+
+def check_shape(answer: Any, shape: Any, *, hub: str) -> Any:
+    """Return an answer of which all that is needed is there.
+
+    Args:
+        answer: What `read_json` returned.
+        shape: A type, or several with `|`; a list with the shape of all its values; a dictionary with the shapes of
+            the fields that are needed.
+        hub: The hub's address as the operator wrote it, for the error.
+
+    Raises:
+        ConfigError: Something is missing, or of another kind.
+    """
+    if not _fits(answer, shape):
+        raise ConfigError(f"{hub} did not answer as a hub with this version of jhaws does. Is --hub its URL?")
+    return answer
+
+
+def printable(text: str) -> str:
+    r"""Write out what a terminal obeys or does not show, `\x1b` and the like; users' names may have it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _fits(answer: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(answer, list) and all(_fits(each, shape[0]) for each in answer)
+    if isinstance(shape, dict):
+        return isinstance(answer, dict) and all(
+            name in answer and _fits(answer[name], field) for name, field in shape.items()
+        )
+    return isinstance(answer, shape)

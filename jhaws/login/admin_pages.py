@@ -87,8 +87,7 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         return max(least, int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else least
 
     async def show(self, tab: str, *, title: str, **values: Any) -> None:
-        """Finish with a page, which no cache keeps: it holds people's names."""
-        self.set_header("Cache-Control", "no-store")
+        """Finish with a page."""
         self.set_header("Referrer-Policy", "same-origin")
         page = await self.render_template(
             values.pop("template", f"jhaws_{tab}.html"),

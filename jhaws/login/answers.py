@@ -2,7 +2,8 @@
 
 The browser's Accept-Language decides, as for the pages. Who sends none, as the command line and scripts, reads English,
 and so does the log. A database that does not answer is such a refusal too, wherever that shows: neither the answer nor
-the log has what was asked of it, in which names and hashes are.
+the log has what was asked of it, in which names and hashes are. No cache keeps an answer: there are people's names and
+notes in most of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class SentenceMixin:
     def language(self) -> str:
         """The language of the request."""
         return words.choose_language(self.request.headers.get("Accept-Language", ""))
+
+    def set_default_headers(self) -> None:
+        """Keep every answer out of caches, errors too."""
+        super().set_default_headers()  # type: ignore[misc]  # of the handler
+        self.set_header("Cache-Control", "no-store")  # type: ignore[attr-defined]  # of the handler
 
     def refuse(self, status: int, sentence: Sentence) -> NoReturn:
         """Answer with a sentence.

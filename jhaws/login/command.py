@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 
 from ..errors import JhawsError
+from ..hubaccess import check_shape, printable, read_json
 
 Say = Callable[[str], None]
 
@@ -115,13 +116,14 @@ def rotate_command(options: argparse.Namespace, *, say: Say) -> None:
     if options.old_until:
         body["old_ends_at"] = options.old_until
     answer = asyncio.run(ask(options.hub, "password", body))
+    check_shape(answer, {} if password else {"password": str}, hub=printable(options.hub))
     if options.json:
         say(json.dumps(answer, indent=2))
         return
-    whose = ", ".join(answer["groups"]) if answer.get("groups") else "all users"
-    say(f"The new password of {whose} holds.")
-    if "password" in answer:
-        say(answer["password"])
+    whose = ", ".join(options.group) if options.group else "all users"
+    say(printable(f"The new password of {whose} holds."))
+    if not password:
+        say(printable(answer["password"]))
 
 
 def read_stdin() -> str:
@@ -154,11 +156,12 @@ async def ask(hub_url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
             aiohttp.ClientSession(headers={"Authorization": f"token {token}"}, timeout=timeout) as http,
             http.post(url, json=body, allow_redirects=False) as response,
         ):
-            answer = await response.json(content_type=None)
-            status = response.status
+            status, content = response.status, await response.read()
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise JhawsError(f"{url} gave no answer of a hub with jhaws: {error or type(error).__name__}.") from None
+        words = printable(f"{url} gave no answer of a hub with jhaws: {error or type(error).__name__}.")
+        raise JhawsError(words) from None
+    answer = read_json(content, hub=printable(hub_url))
     if status != 201 or not isinstance(answer, dict):
         message = answer.get("message", "") if isinstance(answer, dict) else ""
-        raise JhawsError(f"The hub has refused, {status}: {message or 'is it a hub with jhaws?'}")
+        raise JhawsError(printable(f"The hub has refused, {status}: {message or 'is it a hub with jhaws?'}"))
     return answer

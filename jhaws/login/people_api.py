@@ -199,7 +199,7 @@ class PersonHandler(PeopleHandler):
 
     @needs("admin:users")
     async def patch(self, name: str) -> None:
-        """Change a person; a block, or an end that has passed, closes what is open at once."""
+        """Change a person; who may no longer enter loses what is open at once."""
         person = self.find_person(name)
         actor = self.actor
         try:
@@ -213,14 +213,14 @@ class PersonHandler(PeopleHandler):
             self.audit("person.changed", person.name, list_audit.describe(values))
 
         self.commit(write)
-        if {"blocked", "ends_at"} & values.keys():
+        if {"blocked", "ends_at", "waiting"} & values.keys():
             await self.close_if_shut(person.name)
         self.write(json.dumps(self.model(self.find_person(person.name))))
 
     async def close_if_shut(self, name: str) -> None:
         """Close a person who may no longer enter, now."""
         person = self.find_person(name)
-        if people.find_state(person.standing, now=datetime.now(UTC)) in ("blocked", "ended"):
+        if people.find_state(person.standing, now=datetime.now(UTC)) != "allowed":
             closer = closing.find_closer(self.hub_app)
             await closer.revoke([person.user_id])
             await closer.close_due()

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ..errors import ConfigError, JhawsError
-from ..hubaccess import TOKEN, read_token
+from ..hubaccess import TOKEN, printable, read_token
 from .client import PeopleClient
 
 Say = Callable[[str], None]
@@ -191,9 +192,10 @@ async def revoke(hub: PeopleClient, options: argparse.Namespace, say: Say) -> An
 async def reset(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
     """Run `reset`: print a code, once, as nobody can read it again."""
     given = await hub.reset(options.name)
+    link = make_link(options.hub, given["link"])
     tell(options, say, f"One-time code of {given['name']}, until {format_time(given['ends_at'])} UTC:")
     tell(options, say, given["code"])
-    tell(options, say, f"or by the link {urljoin(options.hub, given['link'])}")
+    tell(options, say, f"or by the link {link}")
     return given
 
 
@@ -218,7 +220,9 @@ async def export_list(hub: PeopleClient, options: argparse.Namespace, say: Say) 
     """Run `export`."""
     content = await hub.export()
     if options.file == "-":
-        say(content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+        # Not all that is not printable: a group may have spaces of other kinds, and the list is to be read again.
+        say(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: printable(found[0]), text))
         return None
     write_file(options.file, content)
     tell(options, say, f"Written to {options.file}.")
@@ -273,6 +277,17 @@ def write_file(name: str, content: bytes) -> None:
         raise ConfigError(f"{name} cannot be written: {(error.strerror or 'error').lower()}.") from error
 
 
+def make_link(hub: str, path: str) -> str:
+    """Return the address of a page of the hub.
+
+    Raises:
+        ConfigError: The hub gave no path of its own.
+    """
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable():
+        raise ConfigError(f"{hub} gave a link that leads elsewhere. Is --hub its URL?")
+    return urljoin(hub, path)
+
+
 def format_time(text: str) -> str:
     """Return a time of the hub's API without seconds and zone, which is UTC."""
     return text[:16].replace("T", " ")
@@ -323,15 +338,11 @@ def _describe_entry(entry: dict[str, Any]) -> str:
 def _describe_change(change: dict[str, Any]) -> str:
     def show(value: Any) -> str:
         if isinstance(value, list):
-            return ", ".join(value) or "none"
+            return ", ".join(map(str, value)) or "none"
         if isinstance(value, bool):
             return "yes" if value else "no"
         return str(value or "none")
 
-    parts = (f"{name}: {show(change['old'][name])} -> {show(change['new'][name])}" for name in change["fields"])
+    old, new = change["old"], change["new"]
+    parts = (f"{name}: {show(old.get(name))} -> {show(new.get(name))}" for name in change["fields"])
     return f"{change['new']['name']}  {'; '.join(parts)}"
-
-
-def printable(text: str) -> str:
-    r"""Write out what a terminal obeys or does not show, `\x1b` and the like; users' names may have it."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

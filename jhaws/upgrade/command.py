@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ConfigError
-from ..hubaccess import TOKEN, read_token
+from ..hubaccess import TOKEN, printable, read_token
 from ..values.checking import check
 from ..values.merging import Merged, merge
 from ..values.places import Problem, value_at
@@ -195,8 +195,3 @@ def make_table(changes: Sequence[Change]) -> list[str]:
     rows = [HEAD, *(tuple(printable(cell) for cell in row) for row in cells)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def printable(text: str) -> str:
-    r"""Write out what a terminal obeys or does not show, `\x1b` and the like; users' names may have it."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -145,6 +146,50 @@ async def test_a_block_ends_everything_at_once(hub: RunningHub, root: Session) -
     # What was open before the block stays closed.
     assert (await browser.get("hub/home", allow_redirects=False))[0] == 302
     assert "Refused the login of 'ann' from 127.0.0.1: an admin has blocked the person." in hub.log()
+
+
+async def test_who_has_to_wait_again_loses_what_is_open(hub: RunningHub, root: Session) -> None:
+    """As by a block; letting the person in opens nothing of it again."""
+    await add(root, "wanda")
+    browser, token = await use(hub, "wanda")
+    await start_server(root, "wanda")
+    status, answer = await root.api("PATCH", "jhaws/people/wanda", {"waiting": True})
+
+    assert (status, answer["state"], answer["servers"]) == (200, "waiting", 0)
+    assert await is_closed(hub, "wanda", browser, token)
+    assert (await root.api("PATCH", "jhaws/people/wanda", {"waiting": False}))[1]["state"] == "allowed"
+    assert await may_enter(hub, "wanda")
+    assert (await browser.get("hub/home", allow_redirects=False))[0] == 302
+
+
+async def test_no_cache_keeps_what_is_said_of_people(hub: RunningHub, root: Session) -> None:
+    """Neither lists nor files nor errors nor pages."""
+    paths = ["people", "people/root", "people/nobody", "roster", "roster.csv", "audit", "audit?format=csv", "throttle"]
+    headers = {"X-XSRFToken": root.xsrf}
+    found = {}
+    for path in [*(f"api/jhaws/{path}" for path in paths), "jhaws/people", "jhaws/people/nobody", "jhaws/audit"]:
+        async with root.http.get(f"{hub.url}hub/{path}", headers=headers) as response:
+            found[path] = response.headers.get("Cache-Control")
+
+    assert set(found.values()) == {"no-store"}, found
+
+
+@pytest.mark.parametrize("page", ["people", "people/root", "import", "shared-password"])
+async def test_a_page_without_its_script_sends_nothing_in_an_address(hub: RunningHub, root: Session, page: str) -> None:
+    """Its forms, but for the search, are posted, which the page refuses; nothing of that is in the hub's log."""
+    _, html = await root.get(f"hub/jhaws/{page}")
+    forms = [form for form in re.findall(r"<form[^>]*>", html) if 'role="search"' not in form]
+    refused = set()
+    for xsrf in ({}, {"_xsrf": root.xsrf}):
+        async with root.http.post(
+            f"{hub.url}hub/jhaws/{page}", data={"note": "a note about a pupil"} | xsrf
+        ) as response:
+            refused.add(response.status)
+
+    assert forms
+    assert [form for form in forms if 'method="post"' not in form] == []
+    assert refused <= {403, 405}
+    assert "pupil" not in hub.log()
 
 
 async def test_revoking_closes_but_does_not_shut_out(hub: RunningHub, root: Session) -> None:

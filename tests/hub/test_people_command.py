@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import sys
@@ -14,6 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from jhaws.cli import main
 
 from .hubs import RunningHub, running_hub
 from .test_passwords import browser, send
@@ -171,6 +176,72 @@ async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> 
     code, output, errors = await terminal.run("import", "class.csv", "--yes")
     assert (code, errors) == (1, "jhaws: The list has problems, so nothing was changed.\n")
     assert "Problem, line 2: 'ann': The admin column must hold yes or no" in output
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+EVIL = {"name": ESCAPES, "state": ESCAPES, "admin": True, "groups": [ESCAPES], "ends_at": ESCAPES, "note": ESCAPES}
+EVIL |= {"servers": 1}
+CODE = {"name": ESCAPES, "code": ESCAPES, "ends_at": ESCAPES}
+CHANGE = {"old": EVIL, "new": EVIL, "fields": ["groups", ESCAPES]}
+FINDING = {"line": 2, "sentence": ESCAPES}
+UNDONE = {"added": [EVIL], "changed": [CHANGE], "removed": [EVIL], "unchanged": 1, "remarks": [FINDING]}
+# What the server answers, what is asked, and the exit code.
+ANSWERS: list[tuple[int, Any, tuple[str, ...], int]] = [
+    (201, {"password": ESCAPES, "groups": [ESCAPES]}, ("password", "rotate"), 0),
+    (201, {"groups": 5}, ("password", "rotate"), 1),
+    (201, {"password": 5}, ("password", "rotate"), 1),
+    (201, b"[" * 100_000, ("password", "rotate"), 1),
+    (403, {"message": ESCAPES}, ("password", "rotate"), 1),
+    (403, {"message": f"{ESCAPES}."}, ("people", "list"), 1),
+    (200, CODE | {"link": f"/{ESCAPES}"}, ("people", "reset", "ann"), 1),
+    (200, CODE | {"link": "/\t/["}, ("people", "reset", "ann"), 1),
+    (200, CODE | {"link": "//["}, ("people", "reset", "ann"), 1),
+    (200, CODE | {"link": "/hub/jhaws/reset"}, ("people", "reset", "ann"), 0),
+    (200, {}, ("people", "reset", "ann"), 1),
+    (200, {"items": [EVIL], "_pagination": {"next": None}}, ("people", "list"), 0),
+    (200, {"items": [EVIL | {"groups": [5]}], "_pagination": {"next": None}}, ("people", "list"), 1),
+    (200, {"items": [], "_pagination": {"next": {"offset": "1"}}}, ("people", "list"), 1),
+    (200, {"items": [5], "_pagination": {"next": None}}, ("people", "list"), 1),
+    (200, b"[" * 100_000, ("people", "list"), 1),
+    (200, [1], ("people", "revoke", "ann"), 1),
+    (200, EVIL, ("people", "revoke", "ann"), 0),
+    (200, [1], ("people", "allow", "ann"), 1),
+    (200, {"allowed": ESCAPES}, ("people", "allow", "ann"), 1),
+    (200, {}, ("people", "undo"), 1),
+    (200, UNDONE, ("people", "undo"), 0),
+    (200, UNDONE | {"changed": [{}]}, ("people", "undo"), 1),
+    (200, {}, ("people", "add", "ann"), 1),
+    (200, b"\xff\xfe", ("people", "export"), 1),
+    (200, ESCAPES.encode(), ("people", "export"), 0),
+]
+
+
+async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a server answers that is no hub of ours, or means harm: escapes are written out, and 1 is one line."""
+    answers: list[tuple[int, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        status, body = answers.pop()
+        return web.Response(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    server = TestServer(web.Application())
+    server.app.router.add_route("*", "/{path:.*}", answer)
+    async with server:
+        for status, body, arguments, expected in ANSWERS:
+            answers.append((status, body))
+            code = await asyncio.to_thread(main, [*arguments, "--hub", str(server.make_url("/"))])
+            written = capsys.readouterr()
+
+            assert code == expected, (arguments, body, written)
+            shown = written.out + written.err
+            assert shown.replace("\n", "").isprintable(), (arguments, body)
+            assert answers == []
+            if code == 1:
+                assert (written.err.count("\n"), written.err[:7]) == (1, "jhaws: "), (arguments, body)
 
 
 async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
