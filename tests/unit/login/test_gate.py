@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from jhaws.login.gate import Gate, TooManyLoginsError
 from jhaws.login.gate_api import make_csv
 
 SCHOOL = "203.0.113.7"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Clock:
@@ -219,3 +220,23 @@ async def test_the_audit_log_is_written_in_turns(db: Session) -> None:
     assert [piece.count("\n") for piece in pieces] == [1, 500, 500, 200]
     assert pieces[1].split(";")[2] == "name-1199"
     assert statements.turns >= 4
+
+
+async def test_logins_push_nothing_else_out_of_the_audit_log(db: Session) -> None:
+    """Logins make room for newer ones, with the codes they are given; changes go by their age alone."""
+    lasting = ["person.added", "password.shared", "password.own", "throttle.cleared"]
+    for days, actions in ((99, lasting), (9, lasting), (1, ["login", "login.refused"] * 3)):
+        for action in actions:
+            store.add_audit(db, action=action, at=NOON - timedelta(days=days))
+    for actor in ("", "root"):
+        store.add_audit(db, action="password.code", at=NOON - timedelta(days=9), actor=actor)
+    for _ in range(3):
+        store.add_audit(db, action="login", at=NOON)
+    db.commit()
+    forgotten = []
+    while not forgotten or forgotten[-1] == 4:
+        forgotten.append(store.prune_audit(db, before=NOON - timedelta(days=90), keep=3, limit=4))
+    left = [each.action for each in store.read_audit(db)]
+
+    assert left == ["login"] * 3 + ["password.code", *reversed(lasting)]
+    assert forgotten == [4, 4, 3]
