@@ -185,8 +185,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         90,
         config=True,
         help="""
-        Keep entries of the audit log this many days; those of logins, which everybody can make, only as long as they
-        are among the newest 200,000.
+        Keep entries of the audit log this many days, and of logins, which everybody makes, the newest 200,000.
 
         Default: 90 days, a term. They hold names and addresses of people, so keep them no longer than your rules
         allow. Example: `audit_days: 30`.

@@ -102,6 +102,28 @@ async def test_delays_outlive_the_hub(db: Session, clock: Clock) -> None:
         await try_login(make_gate(db, clock), "ann")
 
 
+async def test_where_a_name_has_entered_others_guesses_count_for_nothing(db: Session, clock: Clock) -> None:
+    """Also in a hub that starts again; wrong attempts there are spaced, and who clears the name clears that."""
+    await try_login(make_gate(db, clock), "ann", ok=True)
+    clock.now += 7200
+    for _ in range(6):
+        await try_login(make_gate(db, clock), "ann", address="198.51.100.9")
+    clock.slept.clear()
+    gate = make_gate(db, clock)
+    for _ in range(6):
+        await try_login(gate, "ann")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann", ok=True)
+    store.delete_lanes(db, "n")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann", ok=True)
+    store.delete_tallies(db, [("name", "ann")])
+    store.delete_lanes(db, "ann")
+    await try_login(gate, "ann", ok=True)
+
+    assert clock.slept == [0, 0, 0, 1, 2, 4, 0]
+
+
 async def test_two_hundred_from_one_address_at_once_wait_for_nothing(db: Session, clock: Clock) -> None:
     """A class that logs in at the same second behind one address is not an attack."""
     gate = make_gate(db, clock)
@@ -142,6 +164,7 @@ async def test_old_rows_go(db: Session, clock: Clock) -> None:
     assert {(tally.kind, tally.value) for tally in store.read_next_tallies(db, after=("", ""), limit=99)} == {
         ("name", "ann"),
         ("address", SCHOOL),
+        ("lane", f"{SCHOOL} ann"),
         ("all", ""),
     }
 
@@ -191,7 +214,12 @@ async def test_many_old_rows_go_in_turns(db: Session, clock: Clock) -> None:
     async with watched(db) as statements:
         await try_login(make_gate(db, clock), "ann", ok=True)
 
-    assert [tally.kind for tally in store.read_next_tallies(db, after=("", ""), limit=99)] == ["address", "all", "name"]
+    assert [tally.kind for tally in store.read_next_tallies(db, after=("", ""), limit=99)] == [
+        "address",
+        "all",
+        "lane",
+        "name",
+    ]
     assert statements.count("DELETE") == 5
     assert statements.turns >= 5
 
