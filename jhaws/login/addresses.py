@@ -9,7 +9,7 @@ which JupyterHub's `xheaders=True` overwrites from both headers.
 `throttle.py` counts by what `address_group` returns; `authenticator.py` puts them together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -19,9 +19,9 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 # Where pods, nodes and load balancers are by default: private (RFC 1918), shared (RFC 6598: EKS pods of a full VPC),
 # loopback, link-local, unique local (RFC 4193). Without them everybody would have the proxy's address. The price:
-# who connects from such a network himself can write any address, above all a user's own server, which reaches the
-# hub's Service without the proxy. The throttle by address does not hold him; those by name and overall do. Only the
-# load balancer's subnets and the proxy pods' close that. IPv6 pods of EKS have public addresses: list their range.
+# who connects from such a network himself can write any address. A user's running server is none of them, as its
+# address is known. The throttle by address does not hold others; those by name and overall do. Only the load
+# balancer's subnets and the proxy pods' close that. IPv6 pods of EKS have public addresses: list their range.
 DEFAULT_TRUSTED = (
     *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
     *("::1/128", "fc00::/7", "fe80::/10"),
@@ -40,13 +40,19 @@ IPV6_GROUP_BITS = 64
 UNKNOWN = "unknown"
 
 
-def client_address(forwarded_for: Sequence[str] | str | None, peer: str, trusted: Networks) -> str:
+def client_address(
+    forwarded_for: Sequence[str] | str | None,
+    peer: str,
+    trusted: Networks,
+    is_server: Callable[[str], bool] = lambda address: False,
+) -> str:
     """Find the address of the client; never fails.
 
     Args:
         forwarded_for: The values of X-Forwarded-For in the order they came, several headers or one.
         peer: The address of the TCP connection, from `peer_of`.
         trusted: Networks in which an address is one of our proxies.
+        is_server: Tells whether an address in them is a user's running server, which is no proxy.
 
     Returns:
         The first address from the right that is in no trusted network, without port and zone. When an entry is
@@ -60,6 +66,8 @@ def client_address(forwarded_for: Sequence[str] | str | None, peer: str, trusted
     entries = [entry for header in headers[-MAX_HOPS:] for entry in header.rsplit(",", MAX_HOPS)[-MAX_HOPS:]]
     for entry in reversed(entries[-MAX_HOPS:]):
         trusts = any(client in network for network in trusted)
+        # Without a cluster servers and the proxy are on one machine and have one address.
+        trusts = trusts and (client.is_loopback or not is_server(str(client)))
         hop = _parse(entry) if trusts else None
         if hop is None:
             break

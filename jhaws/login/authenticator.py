@@ -176,8 +176,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         the proxy pod. The first address from the right that is in none of them is the client's, by which failed
         logins are counted.
 
-        Default: all private networks, since pods and load balancers are there. Who is in such a network, as a user's
-        own server is, can then pretend to be elsewhere; failures are counted by name too, whatever the address. Name
+        Default: all private networks, since pods and load balancers are there. Who is in such a network can then
+        pretend to be elsewhere and make others wait, but for users' running servers, whose addresses are known. Name
         the subnets of the load balancer and of the proxy's pods to close that. Example: `["10.0.0.0/24"]`.
         """,
     )
@@ -186,7 +186,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         90,
         config=True,
         help="""
-        Keep entries of the audit log this many days, and at most 200,000 of them.
+        Keep entries of the audit log this many days, and of logins, which everybody makes, the newest 200,000.
 
         Default: 90 days, a term. They hold names and addresses of people, so keep them no longer than your rules
         allow. Example: `audit_days: 30`.

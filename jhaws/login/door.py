@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from jupyterhub.utils import maybe_future
@@ -103,7 +104,8 @@ class Door:
         """Return the address that a request comes from, as far as our own proxies tell."""
         request = getattr(handler, "request", None)
         forwarded_for = request.headers.get_list("X-Forwarded-For") if request else None
-        return addresses.client_address(forwarded_for, addresses.peer_of(request), self.trusted)
+        peer, is_server = addresses.peer_of(request), partial(store.has_server_at, self._db)
+        return addresses.client_address(forwarded_for, peer, self.trusted, is_server)
 
     @asynccontextmanager
     async def _gated(

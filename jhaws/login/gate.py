@@ -106,12 +106,17 @@ class Gate:
 
     def _read(self, name: str, group: str) -> throttle.Tallies:
         db = self._db()
-        keys: tuple[tuple[store.Kind, str], ...] = (("name", name), ("address", group), ("all", ""))
-        return throttle.Tallies(*(store.read_tally(db, kind, value) for kind, value in keys))
+        return throttle.Tallies(
+            name=store.read_tally(db, "name", name),
+            address=store.read_tally(db, "address", group),
+            all=store.read_tally(db, "all", ""),
+            lane=store.read_tally(db, "lane", throttle.lane_value(name, group)),
+        )
 
     def _write(self, tallies: throttle.Tallies) -> None:
         db = self._db()
-        store.write_tallies(db, (tallies.name, tallies.address, tallies.all))
+        lanes = () if tallies.lane.credited_at is None else (tallies.lane,)
+        store.write_tallies(db, (tallies.name, tallies.address, tallies.all, *lanes))
         db.commit()
 
     async def _prune(self) -> None:

@@ -47,6 +47,8 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
             store.delete_all_tallies(self.db)
         elif kind in ("name", "address", "all"):
             store.delete_tallies(self.db, [(kind, value)])
+            if kind == "name":
+                store.delete_lanes(self.db, value)
         else:
             self.refuse(400, say("kind must be name, address or all, with a value as GET shows it."))
         _write_down(self, "throttle.cleared", detail=f"{kind} {value}".strip() or "all")

@@ -1,15 +1,17 @@
 """How long an attempt to log in has to wait, by its name, by its address and overall.
 
-Pure functions over three tallies per attempt; time is seconds since the epoch, so that rows outlive the process.
+Pure functions over a few tallies per attempt; time is seconds since the epoch, so that rows outlive the process.
 `addresses.py` says which address, `gate.py` keeps the rows and sleeps. For each attempt it
 
-1. reads the three tallies, asks `decide` and stores what that returns, without an await in between;
+1. reads the tallies, asks `decide` and stores what that returns, without an await in between;
 2. on `Refuse` answers 429 without looking at the password; nothing changed, so refused attempts take no slots;
 3. on `Wait` sleeps, checks the password, reads the tallies again (others were busy) and stores what `after_failure`
    or `after_success` makes of them. `InFlight` counts the attempts between 1 and 3.
 
 **Names** (known or not): three attempts are free, then 1, 2, 4, 8, 16 and ever 30 s lie between two. An attempt
-counts when it is let through and its success takes it back, so guesses at the same time are spaced too.
+counts when it is let through and its success takes it back, so guesses at the same time are spaced too. Where the
+name itself has entered lately its attempts are spaced in a lane of that address, so that a scanner elsewhere locks
+nobody out. The name's other attempts wait for those of its lanes and a delay longer: together there are no more.
 
 **Addresses**: free for a run of up to 199 failures, since any spacing would make a class queue; then 60 to 300 s.
 A run ends with a success or a day of quiet. An insider would end it with his own success after every 199 guesses,
@@ -29,7 +31,7 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 
-from ..store import Kind, Tally
+from ..store import NAME_LENGTH, Kind, Tally
 
 # Seconds; browsers and proxies wait that long without a doubt, and it is what an honest user may have to wait.
 MAX_WAIT_SECONDS = 5.0
@@ -56,16 +58,17 @@ HASH_BYTES = 16
 ALL_MAX_IN_FLIGHT = 1000  # attempts let through and not answered yet, for unknown addresses
 
 DECAY_SECONDS = 3600.0  # failures count 1/e after it: a steady rate per hour is its own count
-QUIET_SECONDS: dict[Kind, float] = {"name": 3600.0, "address": 86400.0, "all": 86400.0}
+QUIET_SECONDS: dict[Kind, float] = {"name": 3600.0, "lane": 3600.0, "address": 86400.0, "all": 86400.0}
 
 
 @dataclass(frozen=True)
 class Tallies:
-    """The three tallies of one attempt."""
+    """The tallies of one attempt; `lane` is of the name at the address."""
 
     name: Tally
     address: Tally
     all: Tally
+    lane: Tally
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ def is_unknown(value: str) -> bool:
     return value.startswith(UNKNOWN) and len(value) == len(UNKNOWN) + 2 * HASH_BYTES
 
 
+def lane_value(name: str, address: str) -> str:
+    """Return what the tally of a name's lane at an address, or at a network, is kept under."""
+    return f"{address} {name}"[:NAME_LENGTH]
+
+
 def decide(tallies: Tallies, *, now: float, in_flight: InFlight) -> tuple[Wait | Refuse, Tallies]:
     """Let an attempt through at its next slot, or refuse it if that is too far away.
 
@@ -115,19 +123,26 @@ def decide(tallies: Tallies, *, now: float, in_flight: InFlight) -> tuple[Wait |
         The answer, and the tallies to store: with the slot taken after `Wait`, the given ones after `Refuse`.
     """
     fresh = _age(tallies, now)
-    credited_at, run = fresh.address.credited_at, min(fresh.address.run, ADDRESS_FREE_RUN)
-    known = run < ADDRESS_FREE_RUN and credited_at is not None and abs(now - credited_at) < KNOWN_SECONDS
+    run = min(fresh.address.run, ADDRESS_FREE_RUN)
+    known = run < ADDRESS_FREE_RUN and _entered_lately(fresh.address, now)
+    own = fresh.lane if _entered_lately(fresh.lane, now) else fresh.name
     if run + in_flight.address >= ADDRESS_MAX_OPEN or (in_flight.all >= ALL_MAX_IN_FLIGHT and not known):
         return Refuse(math.ceil(MAX_WAIT_SECONDS)), tallies
     # All attempts in flight may fail, so those from unknown addresses cannot get past the limit together.
     everybody = replace(fresh.all, failures=fresh.all.failures + in_flight.all)
-    gates = (fresh.name, fresh.address) if known else (fresh.name, fresh.address, everybody)
+    gates = (own, fresh.address) if known else (own, fresh.address, everybody)
     wait = max([0.0, *(tally.not_before - now for tally in gates if delay_seconds(tally))])
     if wait > MAX_WAIT_SECONDS:
         return Refuse(math.ceil(wait)), tallies
-    name = _with_slot(replace(fresh.name, run=fresh.name.run + 1), now + wait)
+    name, lane, name_at = replace(fresh.name, run=fresh.name.run + 1), fresh.lane, now + wait
+    if own is lane:
+        lane = _with_slot(replace(lane, run=lane.run + 1), now + wait)
+        # A delay behind the lane's next slot, so that who has both gets no more than by one of them.
+        name_at = lane.not_before
+    name = _with_slot(name, name_at)
     slot = fresh.all.not_before if known else _with_slot(everybody, now + wait).not_before
-    return Wait(wait), Tallies(name, _with_slot(fresh.address, now + wait), replace(fresh.all, not_before=slot))
+    address = _with_slot(fresh.address, now + wait)
+    return Wait(wait), Tallies(name, address, replace(fresh.all, not_before=slot), lane)
 
 
 def after_failure(tallies: Tallies, *, now: float) -> Tallies:
@@ -138,28 +153,37 @@ def after_failure(tallies: Tallies, *, now: float) -> Tallies:
         name=replace(fresh.name, failures=fresh.name.failures + 1),
         address=_with_slot(address, now),
         all=_with_slot(replace(fresh.all, failures=fresh.all.failures + 1), now),
+        lane=fresh.lane,
     )
 
 
 def after_success(tallies: Tallies, *, now: float) -> Tallies:
-    """Clear the name and, unless the name did so in the last hour, the address's run."""
+    """Clear the name, or its lane, and, unless the name did so in the last hour, the address's run."""
     fresh = _age(tallies, now)
-    name = replace(fresh.name, run=0, not_before=now)
+    if _entered_lately(fresh.lane, now):
+        # What others have guessed elsewhere still counts.
+        name = replace(fresh.name, run=max(0, fresh.name.run - 1))
+        lane = replace(fresh.lane, run=0, not_before=now, credited_at=now)
+    else:
+        name, lane = replace(fresh.name, run=0, not_before=now), fresh.lane
     if name.credited_at is not None and abs(now - name.credited_at) < CREDIT_SECONDS:
-        return replace(fresh, name=name)
+        return replace(fresh, name=name, lane=lane)
     address = replace(fresh.address, run=0, not_before=now, credited_at=now)
-    return replace(fresh, name=replace(name, credited_at=now), address=address)
+    # No more often than that, or one user could fill the table with lanes.
+    return replace(
+        fresh, name=replace(name, credited_at=now), address=address, lane=replace(lane, not_before=now, credited_at=now)
+    )
 
 
 def may_forget(tally: Tally, *, now: float) -> bool:
     """Tell whether a row can be deleted, because a new one would decide the same."""
-    known = tally.kind == "address" and tally.credited_at is not None
+    known = tally.kind != "name" and tally.credited_at is not None
     return abs(now - tally.changed_at) >= (KNOWN_SECONDS if known else QUIET_SECONDS[tally.kind])
 
 
 def delay_seconds(tally: Tally) -> float:
     """Return how far apart attempts must be, for `decide` and for the admins' page."""
-    if tally.kind == "name":
+    if tally.kind in ("name", "lane"):
         doublings = min(tally.run - NAME_FREE_ATTEMPTS, 10)
         return 0.0 if doublings < 0 else min(2.0**doublings, NAME_MAX_DELAY_SECONDS)
     if tally.kind == "all":
@@ -181,10 +205,17 @@ def aged(tally: Tally, *, now: float) -> Tally:
     run = 0 if gone >= QUIET_SECONDS[tally.kind] else tally.run
     failures = tally.failures * math.exp(-gone / DECAY_SECONDS)
     tally = replace(tally, run=run, failures=failures, changed_at=now)
-    # No slot is farther away than a full queue and a second for rounding: that one is from another clock.
-    stale = tally.not_before - now > MAX_WAIT_SECONDS + delay_seconds(tally) + 1
+    # No slot is farther away than a full queue, a name's also a lane's delay, and a second for rounding: that one is
+    # from another clock.
+    delay = delay_seconds(tally) + (NAME_MAX_DELAY_SECONDS if tally.kind == "name" else 0.0)
+    stale = tally.not_before - now > MAX_WAIT_SECONDS + delay + 1
     return replace(tally, not_before=now) if stale else tally
 
 
+def _entered_lately(tally: Tally, now: float) -> bool:
+    """Tell whether an address is one where somebody, or a lane's name, has entered lately."""
+    return tally.credited_at is not None and abs(now - tally.credited_at) < KNOWN_SECONDS
+
+
 def _age(tallies: Tallies, now: float) -> Tallies:
-    return Tallies(*(aged(tally, now=now) for tally in (tallies.name, tallies.address, tallies.all)))
+    return Tallies(*(aged(tally, now=now) for tally in (tallies.name, tallies.address, tallies.all, tallies.lane)))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import Unicode, delete, func, insert, literal, or_, select
+from sqlalchemy import Unicode, and_, delete, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
@@ -89,19 +89,25 @@ def read_audit(db: Session, *, name: str = "", action: str = "", before: int = 0
 
 
 def prune_audit(db: Session, *, before: datetime, keep: int, limit: int) -> int:
-    """Forget entries that are older than `before`, and all but the newest.
+    """Forget entries that are older than `before`, and logins that are not among the newest entries.
+
+    Everybody can write entries of logins, so many that they would fill the disk; only these give way to newer ones.
 
     Args:
         db: The hub's session; the caller commits.
         before: Aware time.
-        keep: How many of the newest stay, or fewer.
+        keep: The newest entries, among which logins stay.
         limit: How many to forget at most.
 
     Returns:
         How many were forgotten; fewer than `limit` when there is nothing more to forget.
     """
     newest = db.scalar(select(func.max(AuditEntry.number))) or 0
-    old = or_(AuditEntry.at < before, AuditEntry.number <= newest - keep)
+    # A code without an actor is that of a login which leads to the choice of a password.
+    login = or_(
+        AuditEntry.action.startswith("login"), and_(AuditEntry.action == "password.code", AuditEntry.actor == "")
+    )
+    old = or_(AuditEntry.at < before, and_(AuditEntry.number <= newest - keep, login))
     numbers = list(db.scalars(select(AuditEntry.number).where(old).limit(limit)))
     db.execute(
         delete(AuditEntry).where(AuditEntry.number.in_(numbers)), execution_options={"synchronize_session": False}

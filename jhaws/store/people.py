@@ -220,3 +220,9 @@ def _is_in_state(state: State, now: datetime) -> list[Any]:
         "allowed": [not_(blocked), not_(ended), not_(waiting)],
     }
     return states[state]
+
+
+def has_server_at(db: Session, address: str) -> bool:
+    """Tell whether the server of a user runs at an address, as the hub has written it down."""
+    its = select(orm.Spawner.id).join(orm.Server, orm.Spawner.server_id == orm.Server.id)
+    return db.scalar(its.where(orm.Server.ip == address).limit(1)) is not None

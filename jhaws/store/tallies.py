@@ -11,21 +11,22 @@ from sqlalchemy.orm import Session
 
 from .tables import LoginTally
 
-Kind = Literal["name", "address", "all"]
+Kind = Literal["name", "address", "all", "lane"]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What is kept of a name, an address or all attempts; one row of the database.
+    """What is kept of a name, an address, all attempts, or a name at an address (a lane); one row of the database.
 
     Attributes:
-        kind: Which of the three.
-        value: The key: a name or a hash of one, an address or a network, or "" for all.
-        run: Failures since the last success; of a name, also its attempts that are not answered yet.
+        kind: Which of them.
+        value: The key: a name or a hash of one, an address or a network, both, or "" for all.
+        run: Failures since the last success; of a name and a lane, also its attempts that are not answered yet.
         failures: All failures, fading with time.
         changed_at: When `failures` was right, seconds since the epoch.
         not_before: When the next attempt may start; counts only while there is a delay.
-        credited_at: When a success of the name last forgave, or the address was last forgiven; None is never.
+        credited_at: When a success of the name last forgave, the address was last forgiven, or the name entered in its
+            lane; None is never.
     """
 
     kind: Kind
@@ -74,6 +75,13 @@ def delete_tallies(db: Session, keys: Sequence[tuple[str, str]]) -> None:
 def delete_all_tallies(db: Session) -> None:
     """Forget all tallies; the caller commits."""
     _delete(db, delete(LoginTally))
+
+
+def delete_lanes(db: Session, name: str) -> None:
+    """Forget what is kept of a name at its addresses; the caller commits."""
+    _delete(
+        db, delete(LoginTally).where(LoginTally.kind == "lane", LoginTally.value.endswith(f" {name}", autoescape=True))
+    )
 
 
 def _delete(db: Session, statement: Delete) -> None:

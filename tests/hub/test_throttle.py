@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from tests.hubclient import Session
 
-from .hubs import RunningHub, running_hub
+from .hubs import RunningHub, program_path, running_hub
 from .test_login import ADMIN, CONFIG, USER, request_token
 
 ADD_PEOPLE = 'c.JhawsAuthenticator.allowed_users = {"ann", "bob"}\n'
@@ -90,6 +92,27 @@ async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> Non
         assert other.ok
         assert "Put off a login of 'ann' from 127.0.0.1." in hub.log()
         assert 'jhaws_logins_total{outcome="refused"}' in metrics
+
+
+async def test_a_guesser_elsewhere_locks_nobody_out(tmp_path: Path) -> None:
+    """Where the admin has entered lately, the right password goes on to open while somebody hammers on the name."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        assert (await hub.login("root", ADMIN)).ok
+        scanner = await open_form(hub, behind_load_balancer(SCANNER))
+        answers = {status for status, _ in [await send_form(scanner, "root", "guessed") for _ in range(9)]}
+
+        assert answers == {403, 429}
+        assert [(await hub.login("root", ADMIN)).ok for _ in range(3)] == [True] * 3
+        assert (await send_form(scanner, "root", "guessed"))[0] == 429
+        # As the docs say, in the hub's pod.
+        command = (sys.executable, "-m", "jupyterhub", "token", "-f", "jupyterhub_config.py", "root")
+        environment = {**os.environ, "PATH": program_path()}
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=hub.state, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        token = (await process.communicate())[0].decode().split()[-1]
+        assert (await hub.api("DELETE", "jhaws/throttle?kind=name&value=root", token=token))[0] == 204
+        assert (await send_form(scanner, "root", "guessed"))[0] == 403
 
 
 async def test_unknown_names_are_put_off_like_known_ones(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_peer_without_an_address_is_unknown(peer: str) -> None:
     assert addresses.client_address("1.1.1.1", peer, TRUSTED) == UNKNOWN
 
 
-def test_a_users_server_can_forge_addresses_unless_the_networks_are_narrow() -> None:
+def test_a_pod_can_forge_addresses_unless_the_networks_are_narrow() -> None:
     """A pod that reaches the hub itself is believed by default, and not when only the proxies' subnet is trusted."""
     pod = "10.0.77.7"
     narrow = addresses.read_networks(["10.0.1.0/24", "10.0.2.0/24"], option="x")
@@ -114,6 +114,20 @@ def test_a_users_server_can_forge_addresses_unless_the_networks_are_narrow() -> 
     assert addresses.client_address("1.1.1.1", pod, TRUSTED) == "1.1.1.1"
     assert addresses.client_address("1.1.1.1", pod, narrow) == pod
     assert addresses.client_address(f"198.51.100.7,{BALANCER}", PROXY, narrow) == "198.51.100.7"
+
+
+def test_a_users_running_server_is_no_proxy() -> None:
+    """What it writes is not believed, also not behind a proxy; on one machine with the proxy it has no address."""
+    servers = {"10.0.77.7", "127.0.0.1"}
+
+    def find(forwarded_for: str, peer: str) -> str:
+        return addresses.client_address(forwarded_for, peer, TRUSTED, servers.__contains__)
+
+    assert find("1.1.1.1", "10.0.77.7") == "10.0.77.7"
+    assert find("1.1.1.1", "::ffff:10.0.77.7") == "10.0.77.7"
+    assert find("1.1.1.1, 10.0.77.7", PROXY) == "10.0.77.7"
+    assert find("1.1.1.1, 10.0.77.8", PROXY) == "1.1.1.1"
+    assert find("1.1.1.1", "127.0.0.1") == "1.1.1.1"
 
 
 def test_a_long_header_is_read_from_the_right_and_not_to_its_end() -> None:

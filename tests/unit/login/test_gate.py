@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from jhaws.login.gate import Gate, TooManyLoginsError
 from jhaws.login.gate_api import make_csv
 
 SCHOOL = "203.0.113.7"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Clock:
@@ -101,6 +102,28 @@ async def test_delays_outlive_the_hub(db: Session, clock: Clock) -> None:
         await try_login(make_gate(db, clock), "ann")
 
 
+async def test_where_a_name_has_entered_others_guesses_count_for_nothing(db: Session, clock: Clock) -> None:
+    """Also in a hub that starts again; wrong attempts there are spaced, and who clears the name clears that."""
+    await try_login(make_gate(db, clock), "ann", ok=True)
+    clock.now += 7200
+    for _ in range(6):
+        await try_login(make_gate(db, clock), "ann", address="198.51.100.9")
+    clock.slept.clear()
+    gate = make_gate(db, clock)
+    for _ in range(6):
+        await try_login(gate, "ann")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann", ok=True)
+    store.delete_lanes(db, "n")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann", ok=True)
+    store.delete_tallies(db, [("name", "ann")])
+    store.delete_lanes(db, "ann")
+    await try_login(gate, "ann", ok=True)
+
+    assert clock.slept == [0, 0, 0, 1, 2, 4, 0]
+
+
 async def test_two_hundred_from_one_address_at_once_wait_for_nothing(db: Session, clock: Clock) -> None:
     """A class that logs in at the same second behind one address is not an attack."""
     gate = make_gate(db, clock)
@@ -141,6 +164,7 @@ async def test_old_rows_go(db: Session, clock: Clock) -> None:
     assert {(tally.kind, tally.value) for tally in store.read_next_tallies(db, after=("", ""), limit=99)} == {
         ("name", "ann"),
         ("address", SCHOOL),
+        ("lane", f"{SCHOOL} ann"),
         ("all", ""),
     }
 
@@ -190,7 +214,12 @@ async def test_many_old_rows_go_in_turns(db: Session, clock: Clock) -> None:
     async with watched(db) as statements:
         await try_login(make_gate(db, clock), "ann", ok=True)
 
-    assert [tally.kind for tally in store.read_next_tallies(db, after=("", ""), limit=99)] == ["address", "all", "name"]
+    assert [tally.kind for tally in store.read_next_tallies(db, after=("", ""), limit=99)] == [
+        "address",
+        "all",
+        "lane",
+        "name",
+    ]
     assert statements.count("DELETE") == 5
     assert statements.turns >= 5
 
@@ -219,3 +248,23 @@ async def test_the_audit_log_is_written_in_turns(db: Session) -> None:
     assert [piece.count("\n") for piece in pieces] == [1, 500, 500, 200]
     assert pieces[1].split(";")[2] == "name-1199"
     assert statements.turns >= 4
+
+
+async def test_logins_push_nothing_else_out_of_the_audit_log(db: Session) -> None:
+    """Logins make room for newer ones, with the codes they are given; changes go by their age alone."""
+    lasting = ["person.added", "password.shared", "password.own", "throttle.cleared"]
+    for days, actions in ((99, lasting), (9, lasting), (1, ["login", "login.refused"] * 3)):
+        for action in actions:
+            store.add_audit(db, action=action, at=NOON - timedelta(days=days))
+    for actor in ("", "root"):
+        store.add_audit(db, action="password.code", at=NOON - timedelta(days=9), actor=actor)
+    for _ in range(3):
+        store.add_audit(db, action="login", at=NOON)
+    db.commit()
+    forgotten = []
+    while not forgotten or forgotten[-1] == 4:
+        forgotten.append(store.prune_audit(db, before=NOON - timedelta(days=90), keep=3, limit=4))
+    left = [each.action for each in store.read_audit(db)]
+
+    assert left == ["login"] * 3 + ["password.code", *reversed(lasting)]
+    assert forgotten == [4, 4, 3]

@@ -32,8 +32,9 @@ class Hub:
         self._answers: list[tuple[float, int, str, str, bool]] = []
 
     def tallies(self, name: str, address: str) -> Tallies:
-        """Read the three rows of an attempt."""
-        return Tallies(self._row("name", name), self._row("address", address), self._row("all", ""))
+        """Read the rows of an attempt."""
+        lane = self._row("lane", throttle.lane_value(name, address))
+        return Tallies(self._row("name", name), self._row("address", address), self._row("all", ""), lane)
 
     def start(self, name: str, address: str, *, right: bool = False) -> Wait | Refuse:
         """Ask for an attempt now; its answer comes when the clock has passed the wait and the check."""
@@ -75,7 +76,8 @@ class Hub:
         return self.rows.get((kind, value)) or Tally(kind, value)
 
     def _store(self, tallies: Tallies) -> None:
-        for row in (tallies.name, tallies.address, tallies.all):
+        lanes = [tallies.lane] if tallies.lane.credited_at else []
+        for row in (tallies.name, tallies.address, tallies.all, *lanes):
             self.rows[row.kind, row.value] = row
 
 
@@ -302,6 +304,67 @@ def test_a_classmate_is_locked_out_for_half_a_minute_at_most() -> None:
     assert hub.attempt("victim", SCHOOL, right=True) <= 35
 
 
+def scan_beside(hub: Hub, name: str, *, seconds: float, every: float, right: bool) -> tuple[list[Wait | Refuse], int]:
+    """Let 30 addresses guess at a name as often as they may, beside somebody at SCHOOL; return what that one got.
+
+    Args:
+        hub: The hub.
+        name: The name.
+        seconds: How long.
+        every: Seconds between two attempts at SCHOOL.
+        right: Whether these have the right password.
+
+    Returns:
+        Their answers, and how many guesses were looked at.
+    """
+    end, turn, answers, right_ones = hub.now + seconds, hub.now, [], 0
+    before, scanners = hub.checked, itertools.cycle(f"203.0.113.{number}" for number in range(30))
+    while hub.now < end:
+        if hub.now >= turn:
+            turn += every
+            answers.append(hub.start(name, SCHOOL, right=right))
+            right_ones += right and isinstance(answers[-1], Wait)
+        hub.start(name, next(scanners))
+        hub.run_to(hub.now + 0.25)
+    hub.run_to(end + 5)
+    return answers, hub.checked - before - right_ones
+
+
+def test_a_scanner_elsewhere_locks_nobody_out() -> None:
+    """Where a name has entered in the last days it always does at once, whatever others guess; they gain nothing."""
+    hub = Hub()
+    hub.attempt("root", SCHOOL, right=True)
+    hub.run_to(hub.now + 13 * DAY)
+    answers, guesses = scan_beside(hub, "root", seconds=HOUR, every=300, right=True)
+
+    assert set(answers) == {Wait(0.0)}
+    assert 100 < guesses <= 130
+    hub.run_to(hub.now + 15 * DAY)
+    for _ in range(8):
+        hub.attempt("root", "203.0.113.1")
+    assert isinstance(hub.start("root", SCHOOL, right=True), Refuse)
+
+
+@pytest.mark.parametrize("every", [0.25, 20, 29, 31.5, 45, 59, 61, 75, 91, 200])
+def test_an_address_of_the_name_brings_no_more_guesses(every: float) -> None:
+    """Who guesses behind the name's own address, and elsewhere too, has 120 guesses an hour in all, after 130."""
+    hub = Hub()
+    hub.attempt("ann", SCHOOL, right=True)
+    first, later = (scan_beside(hub, "ann", seconds=HOUR, every=every, right=False)[1] for _ in range(2))
+
+    assert first <= 133
+    assert later <= 122
+
+
+def test_one_user_does_not_fill_the_table_with_lanes() -> None:
+    """Logins from a hundred addresses within an hour leave a row of one of them."""
+    hub = Hub()
+    for number in range(100):
+        hub.attempt("insider", f"203.0.113.{number}", right=True)
+
+    assert [value for kind, value in hub.rows if kind == "lane"] == ["203.0.113.0 insider"]
+
+
 def test_one_name_from_many_addresses_is_guessed_120_times_an_hour() -> None:
     """Addresses do not help against the delay of a name."""
     hub = Hub()
@@ -468,6 +531,7 @@ def test_a_clock_that_goes_back_and_forth_frees_one_attempt_only() -> None:
         (Tally("address", SCHOOL, run=300, failures=9000, changed_at=NOW, not_before=NOW + 300), DAY),
         (Tally("address", SCHOOL, run=300, failures=9000, changed_at=NOW, credited_at=NOW), 14 * DAY),
         (Tally("all", "", failures=9000, changed_at=NOW, not_before=NOW + 2), DAY),
+        (Tally("lane", f"{SCHOOL} ann", run=9, changed_at=NOW, not_before=NOW + 30, credited_at=NOW), 14 * DAY),
     ],
 )
 def test_a_row_can_be_deleted_when_a_new_one_would_decide_the_same(tally: Tally, forgotten_after: float) -> None:
@@ -505,7 +569,7 @@ def test_any_row_leads_to_a_finite_answer(after: Callable[..., Tallies]) -> None
                 not_before=NOW + chance.uniform(-1, 1) * chance.choice([1, 60, DAY]),
                 credited_at=chance.choice([None, NOW, NOW - 15 * DAY, NOW + DAY]),
             )
-            for kind in ("name", "address", "all")
+            for kind in ("name", "address", "all", "lane")
         ]
         answer, tallies = throttle.decide(Tallies(*rows), now=NOW, in_flight=NOBODY)
         longest = answer.seconds if isinstance(answer, Wait) else answer.retry_after_seconds

@@ -344,3 +344,16 @@ def test_thousands_are_written_and_read_in_a_few_statements(db: Session) -> None
 
     assert max(added, changed, deleted) < 15
     assert max(*pages, due) < 10
+
+
+def test_the_addresses_of_users_servers_are_known(db: Session) -> None:
+    """While they run; a service's address is another thing."""
+    ids = add(db, NewPerson("ann"))
+    server = orm.Server(ip="10.0.77.7")
+    db.add(orm.Spawner(name="", user_id=ids["ann"], server=server))
+    db.add(orm.Service(name="culler", server=orm.Server(ip="10.0.1.5")))
+    db.commit()
+    assert [store.has_server_at(db, f"10.0.{each}") for each in ("77.7", "1.5", "77.8")] == [True, False, False]
+    db.delete(server)
+    db.commit()
+    assert not store.has_server_at(db, "10.0.77.7")
