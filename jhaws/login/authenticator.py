@@ -308,6 +308,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if store.ensure_login(self.parent.db, now=datetime.now(UTC)):
             configured.let_earlier_users_wait(self)
         self._new_names = configured.drop_deleted_names(self)
+        store.watch_promotions()
         closing.find_closer(self.parent).start()
         # `jupyterhub token` and the like come here too, but may have been called with another environment.
         if self.parent.parent is None:

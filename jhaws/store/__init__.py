@@ -67,6 +67,7 @@ from .people_writing import (
     update_people,
     write,
 )
+from .promotions import watch_promotions
 from .roster_imports import PastImport, add_import, mark_undone, read_import
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
@@ -147,6 +148,7 @@ __all__ = [
     "update_people",
     "use_code",
     "was_overtaken",
+    "watch_promotions",
     "write",
     "write_apart",
     "write_tallies",

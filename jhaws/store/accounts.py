@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import bindparam, or_, select, text
+from sqlalchemy import bindparam, column, select, table, union
 from sqlalchemy.orm import Session
 
 from .tables import Base, ConfiguredUser
+from .unpacking import is_one_of
 
 # The role whose holders may do everything; JupyterHub's name for it.
 _ADMIN_ROLE = "admin"
 # Who holds one of these for all users can make a token of an admin, become one, or work in an admin's server.
 _MIGHTY = frozenset({"admin:users", "admin:groups", "tokens", "access:servers", "admin:auth_state"})
+
+# Scopes as text, which they are: JupyterHub's own type makes SQLAlchemy warn that it cannot cache the query.
+_ROLES = table("roles", column("id"), column("name"), column("scopes"))
+_USER_ROLES: Any = orm.Base.metadata.tables["user_role_map"]
+_GROUP_ROLES: Any = orm.Base.metadata.tables["group_role_map"]
+_MEMBERS = orm.user_group_map
 
 
 @dataclass(frozen=True)
@@ -43,19 +51,37 @@ def read_account(db: Session, name: str) -> Account:
         db: The hub's session.
         name: A normalised name; case matters.
     """
-    mighty = or_(orm.Role.name == _ADMIN_ROLE, orm.Role.id.in_(_read_mighty_roles(db)))
-    by_role = or_(orm.User.roles.any(mighty), orm.User.groups.any(orm.Group.roles.any(mighty)))
-    row: Any = db.execute(select(orm.User.admin, by_role).where(orm.User.name == name)).first()
-    if row is None:
-        return Account(exists=False)
-    return Account(exists=True, admin=bool(row[0]), admin_by_role=bool(row[1]))
+    row: Any = db.execute(select(orm.User.id, orm.User.admin).where(orm.User.name == name)).first()
+    user_id, admin = row or (0, False)
+    by_role = user_id in read_mighty(db, [user_id])
+    return Account(exists=row is not None, admin=bool(admin), admin_by_role=by_role)
 
 
-def _read_mighty_roles(db: Session) -> list[int]:
-    """Read the roles whose scopes, unfiltered, lead to any account; scopes are JSON, which SQL cannot search alike."""
-    # As text, which the column is: JupyterHub's own type for it makes SQLAlchemy warn that it cannot cache the query.
-    rows = db.execute(text("SELECT id, scopes FROM roles"))
-    return [number for number, scopes in rows if _MIGHTY & set(json.loads(scopes or "[]"))]
+def read_mighty(db: Session, user_ids: Collection[int]) -> frozenset[int]:
+    """Read which of these users are admins by roles, their own or their groups'; two queries, however many."""
+    if not user_ids:
+        return frozenset()
+    own = select(_USER_ROLES.c.user_id, _USER_ROLES.c.role_id).where(is_one_of(_USER_ROLES.c.user_id, user_ids))
+    groups = select(_MEMBERS.c.user_id, _GROUP_ROLES.c.role_id)
+    groups = groups.join_from(_MEMBERS, _GROUP_ROLES, _MEMBERS.c.group_id == _GROUP_ROLES.c.group_id)
+    found: dict[int, set[int]] = defaultdict(set)
+    for user_id, role_id in db.execute(union(own, groups.where(is_one_of(_MEMBERS.c.user_id, user_ids)))):
+        found[user_id].add(role_id)
+    roles = _read_roles(db)
+    # A class has the same few roles.
+    mighty = {mine for mine in set(map(frozenset, found.values())) if is_mighty(roles[each] for each in mine)}
+    return frozenset(user_id for user_id, mine in found.items() if mine in mighty)
+
+
+def is_mighty(roles: Iterable[tuple[str, Collection[str]]]) -> bool:
+    """Tell whether roles, each with its name and scopes, lead to any account as the admin role does."""
+    return any(name == _ADMIN_ROLE or _MIGHTY & set(scopes) for name, scopes in roles)
+
+
+def _read_roles(db: Session) -> dict[int, tuple[str, list[str]]]:
+    """Read the name and the scopes of each role."""
+    rows = db.execute(select(_ROLES.c.id, _ROLES.c.name, _ROLES.c.scopes))
+    return {number: (name, json.loads(scopes or "[]")) for number, name, scopes in rows}
 
 
 def read_user_names(db: Session) -> frozenset[str]:
@@ -85,6 +111,6 @@ def delete_configured_names(db: Session, names: Collection[str]) -> None:
     One statement per name in one batch: a list in a single statement could exceed what a driver takes.
     """
     if names:
-        table = Base.metadata.tables[ConfiguredUser.__tablename__]
-        gone = table.delete().where(table.c.name == bindparam("gone"))
+        known = Base.metadata.tables[ConfiguredUser.__tablename__]
+        gone = known.delete().where(known.c.name == bindparam("gone"))
         db.execute(gone, [{"gone": name} for name in sorted(names)])

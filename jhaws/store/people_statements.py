@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.base import Executable
 
 from .people import ROW_OF_USER, ListedPerson
+from .promotions import make_promotions
 from .tables import Base, Person
 from .unpacking import is_one_of, unpack, unpack_lists
 
@@ -173,6 +174,7 @@ def _set_admin(user_ids: Collection[int], flag: bool) -> list[Executable]:
     role = select(orm.Role.id).where(orm.Role.name == "admin").scalar_subquery()
     theirs = is_one_of(_USERS.c.id, user_ids)
     return [
+        *(make_promotions(user_ids) if flag else []),
         update(_USERS).where(theirs).values(admin=flag),
         delete(_ROLES).where(is_one_of(_ROLES.c.user_id, user_ids), _ROLES.c.role_id == role),
         *([_give_role("admin", theirs)] if flag else []),

@@ -16,7 +16,9 @@ from sqlalchemy import Integer, Unicode, delete, exists, inspect, select, true, 
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
+from .accounts import read_mighty
 from .people_statements import NewPerson, make_additions, make_updates
+from .promotions import make_promotions
 from .tables import Base, Person
 from .unpacking import is_one_of, unpack
 
@@ -32,8 +34,11 @@ def add_people(db: Session, people: Sequence[NewPerson], *, created: datetime) -
 
 
 def update_people(db: Session, changes: Mapping[int, Mapping[str, Any]], *, now: datetime) -> None:
-    """Do what `make_updates` says; the caller commits."""
+    """Do what `make_updates` says, and end the logins of those whom a group makes an admin; the caller commits."""
+    moved = [user_id for user_id, values in changes.items() if "groups" in values]
+    before = read_mighty(db, moved)
     write(db, make_updates(changes, now=now))
+    write(db, make_promotions(read_mighty(db, moved) - before))
     forget_changed(db, changes)
 
 
@@ -86,6 +91,10 @@ def end_sessions(db: Session, user_ids: Collection[int]) -> None:
     for kind in _TOKENS:
         table: Any = kind.__table__
         db.execute(delete(table).where(is_one_of(table.c.user_id, user_ids)))
+    _forget_tokens(db, user_ids)
+
+
+def _forget_tokens(db: Session, user_ids: Collection[int]) -> None:
     for found in _find_objects(db, _TOKENS, user_ids):
         db.expunge(found)
     for found in _find_objects(db, (orm.User,), user_ids):
@@ -94,6 +103,7 @@ def end_sessions(db: Session, user_ids: Collection[int]) -> None:
 
 def forget_changed(db: Session, user_ids: Collection[int]) -> None:
     """Let a session read anew what it has of people who were changed."""
+    _forget_tokens(db, user_ids)  # of those who became admins
     for found in _find_objects(db, (orm.User,), user_ids):
         db.expire(found, ["admin", "roles", "groups", "created"])
     for found in _find_objects(db, (Person,), user_ids):

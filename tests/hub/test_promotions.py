@@ -1,0 +1,81 @@
+"""What becomes of a student who is made an admin, and of what others have prepared for that, on a real hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hubclient import Session
+
+from .hubs import RunningHub, running_hub
+from .test_people import ADMIN, CONFIG, SERVER, add, do_import, start_server, use
+
+GROUP = "chiefs"
+CHIEFS = f"""
+c.JupyterHub.load_groups = {{{GROUP!r}: {{"users": []}}}}
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {{"name": "chief", "groups": [{GROUP!r}], "scopes": ["tokens", "list:users"]}},
+]
+"""
+# The server puts its own token where the test finds it.
+TELL = "import os; open('token', 'w').write(os.environ['JUPYTERHUB_API_TOKEN'])"
+TELLING = f'c.Spawner.cmd = [sys.executable, "-c", {TELL + SERVER!r}]'
+
+
+async def promote(root: Session, way: str, name: str) -> None:
+    """Make somebody an admin."""
+    if way == "import":
+        await do_import(root, f"name,admin\n{name},yes\n")
+        return
+    method, path, body = {
+        "patch": ("PATCH", f"jhaws/people/{name}", {"admin": True}),
+        "panel": ("PATCH", f"users/{name}", {"admin": True}),
+        "group": ("PATCH", f"jhaws/people/{name}", {"groups": [GROUP]}),
+        "panel-group": ("POST", f"groups/{GROUP}/users", {"users": [name]}),
+    }[way]
+    status, answer = await root.api(method, path, body)
+    assert status == 200, answer
+
+
+async def is_over(hub: RunningHub, browser: Session, token: str) -> bool:
+    """Tell whether a browser login and a token have ended."""
+    page, _ = await browser.get("hub/home", allow_redirects=False)
+    return (page, (await hub.api("GET", "user", token=token))[0]) in ((302, 401), (302, 403))
+
+
+async def test_who_becomes_an_admin_loses_the_logins_from_before(tmp_path: Path) -> None:
+    """By every way, since somebody with the shared password may have made them; once an admin, nothing ends again."""
+    ways = ("patch", "panel", "import", "group", "panel-group")
+    async with running_hub(tmp_path, CONFIG + CHIEFS) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, *ways, "other")
+        before = {name: await use(hub, name) for name in (*ways, "other")}
+        for way in ways:
+            await promote(root, way, way)
+            assert await is_over(hub, *before[way]), way
+        assert not await is_over(hub, *before["other"])
+
+        again = {name: await hub.login(name, ADMIN) for name in ways}
+        for way in ways:
+            await promote(root, "patch" if way == "import" else way, way)
+        assert [(await again[name].api("GET", "user"))[0] for name in ways] == [200] * len(ways)
+        await hub.kill()
+        await hub.start()
+        assert [(await again[name].api("GET", "user"))[0] for name in ways] == [200] * len(ways)
+
+
+@pytest.mark.parametrize("way", ["patch", "panel"])
+async def test_a_server_goes_on_when_its_user_becomes_an_admin(tmp_path: Path, way: str) -> None:
+    """It runs, and its own token reaches the hub as before."""
+    async with running_hub(tmp_path, CONFIG + TELLING) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann")
+        await start_server(root, "ann")
+        token = (tmp_path / "homes" / "ann" / "token").read_text()
+
+        await promote(root, way, "ann")
+
+        assert (await root.api("GET", "users/ann"))[1]["servers"][""]["ready"]
+        activity = {"servers": {"": {"last_activity": "2026-11-21T12:00:00Z"}}}
+        assert (await hub.api("POST", "users/ann/activity", activity, token=token))[0] == 200
