@@ -255,9 +255,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
     def own_password_min_length(self, name: str | None) -> int | None:
         """Return how many characters a user's own password must have; None where the user may have none."""
-        if self.is_admin_name(name):
-            return passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
-        return None if self.personal_password == passwords.OFF else passwords.USER_PASSWORD_MIN_LENGTH
+        admin = self.is_admin_name(name)
+        return passwords.own_min_length(admin=admin) if admin or self.personal_password != passwords.OFF else None
 
     def is_admin_name(self, name: str | None) -> bool:
         """Tell whether a normalised name is an admin's now."""

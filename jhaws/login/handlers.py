@@ -19,7 +19,7 @@ from tornado import web
 from .. import store
 from ..errors import PasswordError
 from ..sentences import say
-from . import codes, passwords, words
+from . import codes, keyring, passwords, words
 from .answers import SentenceMixin
 
 TEMPLATE = "jhaws_password.html"
@@ -98,9 +98,9 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
         Finish: Always: the answer is written.
     """
     await handler.auth_to_user({**model, "name": name})
-    keyring = handler.authenticator.keyring
     address = handler.authenticator.door.client_address(handler)
-    code, _ = keyring.give_code(handler.db, name, actor="", lasts=codes.LASTS_AT_LOGIN, address=address)
+    lasts = codes.LASTS_AT_LOGIN
+    code, _ = keyring.give_code(handler.db, name, whose="login", actor="", lasts=lasts, address=address)
     await show(
         handler,
         title="choose_title",
@@ -165,14 +165,14 @@ class ResetHandler(PasswordPage):
         """Set the password, or show the form again with what is wrong."""
         typed, code, new = self.field("name"), self.field("code"), self.field("new")
         name = self.authenticator.user_name(typed)
-        min_length = self.authenticator.own_password_min_length(name)
+        min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         try:
             if new != self.field("again"):
                 raise PasswordError("differ", say("The two new passwords are not the same."))
             if min_length is None:
                 raise PasswordError("invalid", say("The user may not have a password of their own."))
-            keyring = self.authenticator.keyring
-            await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length, address=self.address)
+            ring = self.authenticator.keyring
+            await ring.reset_own(self.db, name, code=code, new=new, admin=admin, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.log.warning("Refused to set a password by a one-time code: %s", error)
@@ -215,7 +215,8 @@ class PasswordHandler(PasswordPage):
     async def post(self) -> None:
         """Set the password, or show the form again with what is wrong."""
         name, new = self.current_user.name, self.field("new")
-        min_length = self.authenticator.own_password_min_length(name)
+        # Before the old one is looked at: one that opens no admin's account must not become one that does.
+        min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         if min_length is None:
             self.set_status(403)
             await self.show_form()
@@ -227,8 +228,8 @@ class PasswordHandler(PasswordPage):
                 raise PasswordError("wrong", say("The password until now is wrong."))
             if new == self.field("old"):
                 raise PasswordError("same", say("The new password is the old one."))
-            keyring = self.authenticator.keyring
-            await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
+            ring = self.authenticator.keyring
+            await ring.change_own(self.db, name, new=new, admin=admin, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.set_status(403 if error.reason == "wrong" else 400)

@@ -20,6 +20,7 @@ from .accounts import (
 from .apart import can_write_apart, was_overtaken, write_apart
 from .audit import add_audit, prune_audit, read_audit
 from .passwords import (
+    CodeFor,
     Fingerprint,
     Groups,
     Own,
@@ -79,6 +80,7 @@ __all__ = [
     "Account",
     "AuditEntry",
     "Base",
+    "CodeFor",
     "ConfiguredUser",
     "Fingerprint",
     "Groups",
