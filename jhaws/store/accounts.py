@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from jupyterhub import orm
+from jupyterhub.scopes import expand_scopes, scope_definitions
 from sqlalchemy import bindparam, column, select, table, union
 from sqlalchemy.orm import Session
 
@@ -19,7 +21,7 @@ from .unpacking import is_one_of
 # The role whose holders may do everything; JupyterHub's name for it.
 _ADMIN_ROLE = "admin"
 # Who holds one of these for all users can make a token of an admin, become one, or work in an admin's server.
-_MIGHTY = frozenset({"admin:users", "admin:groups", "tokens", "access:servers", "admin:auth_state"})
+_MIGHTY = frozenset({"admin:users", "groups", "tokens", "access:servers", "admin:auth_state"})
 
 # Scopes as text, which they are: JupyterHub's own type makes SQLAlchemy warn that it cannot cache the query.
 _ROLES = table("roles", column("id"), column("name"), column("scopes"))
@@ -73,9 +75,43 @@ def read_mighty(db: Session, user_ids: Collection[int]) -> frozenset[int]:
     return frozenset(user_id for user_id, mine in found.items() if mine in mighty)
 
 
+def lead_groups_to_admins(db: Session, groups: Collection[str]) -> bool:
+    """Tell whether who is in all these groups is an admin by their roles."""
+    numbers = select(_GROUP_ROLES.c.role_id).join(orm.Group, orm.Group.id == _GROUP_ROLES.c.group_id)
+    roles = _read_roles(db)
+    return is_mighty(roles[each] for each in db.scalars(numbers.where(orm.Group.name.in_(groups))))
+
+
 def is_mighty(roles: Iterable[tuple[str, Collection[str]]]) -> bool:
-    """Tell whether roles, each with its name and scopes, lead to any account as the admin role does."""
-    return any(name == _ADMIN_ROLE or _MIGHTY & set(scopes) for name, scopes in roles)
+    """Tell whether roles of one user, each with its name and scopes, lead to any account as the admin role does."""
+    names, scopes = set[str](), set[str]()
+    for name, its in roles:
+        names.add(name)
+        scopes |= set(its)
+    return _ADMIN_ROLE in names or _lead_to_admins(frozenset(scopes))
+
+
+@lru_cache(maxsize=1000)
+def _lead_to_admins(scopes: frozenset[str]) -> bool:
+    """Tell whether scopes, with all that they contain, lead to any account; the same few are asked for at each login.
+
+    Of those for a group, the one to change its members makes all others scopes for anybody: an admin is put into it.
+    """
+    contained: dict[str, set[str]] = defaultdict(set)
+    # Those for users themselves, which are resolved for each of them, lead nowhere else; `jupyterhub.scopes` warns.
+    for scope in expand_scopes([each for each in scopes if _is_for_others(each)]):
+        name, _, whose = scope.partition("!")
+        contained[whose].add(name)
+    anybody = contained.pop("", set[str]())
+    return bool(_MIGHTY & anybody) or any(
+        "groups" in each and _MIGHTY & (each - {"groups"}) for each in contained.values()
+    )
+
+
+def _is_for_others(scope: str) -> bool:
+    name, _, whose = scope.partition("!")
+    is_for_many = not whose or whose.startswith("group=")
+    return is_for_many and name in scope_definitions and name not in ("self", "inherit")
 
 
 def _read_roles(db: Session) -> dict[int, tuple[str, list[str]]]:
