@@ -58,9 +58,8 @@ class SharedPasswordAPI(PasswordAPI):
             change = read_change(body, now=datetime.now(UTC), zone=ZoneInfo(self.authenticator.time_zone))
         except PasswordError as error:
             self.refuse(400, error.sentence)
-        if change["groups"] is not None and not self.authenticator.manage_groups:
-            option = f"{type(self.authenticator).__name__}.manage_groups"
-            self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
+        if change["groups"] is not None:
+            self.check_groups(change["groups"])
         ring = self.authenticator.keyring
         try:
             version = await ring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
@@ -70,6 +69,20 @@ class SharedPasswordAPI(PasswordAPI):
         made = {"password": change["password"]} if "password" not in body else {}
         self.set_status(201)
         self.write({**made, "groups": version.groups, "made_at": version.made_at.isoformat()})
+
+    def check_groups(self, groups: tuple[str, ...]) -> None:
+        """Refuse a password for groups whom it could make more than they are: who knows it is in these groups.
+
+        Raises:
+            HTTPError: 400 where no password brings groups, 403 where the requester may not put people into these.
+        """
+        if not self.authenticator.manage_groups:
+            option = f"{type(self.authenticator).__name__}.manage_groups"
+            self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
+        if self.parsed_scopes.get("admin:groups") != Scope.ALL:
+            self.refuse(403, say("Groups can be changed only with the scope admin:groups."))
+        if store.lead_groups_to_admins(self.db, groups) and not getattr(self.current_user, "admin", False):
+            self.refuse(403, say("Only admins can set a password for groups whose roles make admins."))
 
 
 class ResetAPI(PasswordAPI):

@@ -249,6 +249,30 @@ async def test_who_may_give_codes_and_change_the_shared_password(tmp_path: Path)
         assert await may_enter(hub, "ann")
 
 
+GROUPS = """
+c.JhawsAuthenticator.manage_groups = True
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "chief", "groups": ["chiefs"], "scopes": ["tokens"]},
+    {"name": "tutor", "users": ["tutor"], "scopes": ["admin:users", "list:users"]},
+]
+"""
+
+
+async def test_who_may_set_a_password_for_groups(tmp_path: Path) -> None:
+    """It takes the scope for groups, and an admin where the roles of the groups lead to any account."""
+    async with running_hub(tmp_path, CONFIG + GROUPS) as hub:
+        root, tutor = await hub.login("root", ADMIN), await hub.token("tutor")
+
+        async def change(*groups: str, **options: Any) -> int:
+            body = {"generate": True, **({"groups": list(groups)} if groups else {})}
+            return (await hub.api("POST", "jhaws/password", body, **options))[0]
+
+        assert [await change(token=tutor), await change("class-a", token=tutor)] == [201, 403]
+        # The hub's service may change groups, and is no admin.
+        assert [await change("class-a"), await change("class-a", "chiefs"), await change("new-one")] == [201, 403, 201]
+        assert (await root.api("POST", "jhaws/password", {"generate": True, "groups": ["chiefs"]}))[0] == 201
+
+
 BAD_CHANGES: list[Any] = [
     None,
     [],
