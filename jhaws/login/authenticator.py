@@ -35,14 +35,11 @@ from . import (
     people,
     people_api,
     sources,
+    users_api,
 )
 from .configured import SHOWN_NAME_LENGTH
 from .door import Door
 from .times import TimeZoneName
-
-# What JupyterHub itself logs with whatever was typed as a name, where our own line takes its place, and with the body
-# of a request that is not JSON, passwords too; a line without the body goes on.
-UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
@@ -297,7 +294,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # JupyterHub's own check of SharedPasswordAuthenticator knows nothing of the passwords in the database.
         super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
-            self.log.addFilter(_is_no_upstream_leak)
+            self.log.addFilter(configured.is_no_upstream_leak)
         pages.add_templates(self.parent)
         # For the links in the hub's navigation.
         self.parent.template_vars = {**self.parent.template_vars, "jhaws_personal_password": self.personal_password}
@@ -351,7 +348,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""
-        ours = (handlers, admin_pages, api, people_api, gate_api)
+        ours = (handlers, admin_pages, api, people_api, users_api, gate_api)
         return [*(handler for module in ours for handler in module.HANDLERS), *super().get_handlers(app)]
 
     def known_passwords(self) -> passwords.Passwords:
@@ -395,7 +392,3 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             raise ConfigError(sentence) from None
         parent.log.critical("The hub does not start: %s", sentence)
         leave(1)
-
-
-def _is_no_upstream_leak(record: logging.LogRecord) -> bool:
-    return record.msg not in UPSTREAM_LEAKS

@@ -7,6 +7,7 @@ without a hub is in `allowlist.py`, `passwords.py` and `sources.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,14 @@ from . import allowlist, passwords, sources
 # Characters of a user's name in a log line, and names in a list of them.
 SHOWN_NAME_LENGTH = 64
 SHOWN_NAMES = 20
+# What JupyterHub itself logs with whatever was typed as a name, where our own line takes its place, and with the body
+# of a request that is not JSON, passwords too; a line without the body goes on.
+UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
+
+
+def is_no_upstream_leak(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the hub's log may be written, as a filter of it."""
+    return record.msg not in UPSTREAM_LEAKS
 
 
 def read_passwords(authenticator: Any) -> None:
