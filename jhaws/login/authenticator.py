@@ -20,7 +20,6 @@ from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from ..sentences import say
 from . import (
     addresses,
     admin_pages,
@@ -39,6 +38,7 @@ from . import (
 )
 from .configured import SHOWN_NAME_LENGTH
 from .door import Door
+from .people import RefusedError
 from .times import TimeZoneName
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
@@ -330,19 +330,15 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             store.add_configured_name(self.parent.db, user.name, seen_at=datetime.now(UTC))
 
     def delete_user(self, user: Any) -> None:
-        """Refuse to delete an admin of the configuration, who would be back at the next hub start.
+        """Forget a user who is deleted.
 
         Raises:
-            HTTPError: 409, with a sentence for the admin panel.
+            HTTPError: 409, with a sentence for the admin panel: it is an admin of the configuration.
         """
-        if user.name in self.admin_users:
-            sentence = say(
-                "{name} is in {option} and cannot be deleted here: remove the name from that option, restart the hub "
-                "and delete the user then.",
-                name=user.name,
-                option=f"{type(self).__name__}.admin_users",
-            )
-            raise web.HTTPError(409, "%s", sentence)
+        try:
+            configured.check_deletion(self, user.name)
+        except RefusedError as error:
+            raise web.HTTPError(error.status, "%s", error.sentence) from None
         store.delete_person(self.parent.db, user.id)
         super().delete_user(user)
 

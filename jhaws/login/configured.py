@@ -15,7 +15,9 @@ from typing import Any
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
+from ..sentences import say
 from . import allowlist, passwords, sources
+from .people import RefusedError
 
 # Characters of a user's name in a log line, and names in a list of them.
 SHOWN_NAME_LENGTH = 64
@@ -163,6 +165,23 @@ def drop_deleted_names(authenticator: Any) -> set[str]:
         type(authenticator).__name__,
     )
     return set(names.new)
+
+
+def check_deletion(authenticator: Any, name: str) -> None:
+    """Refuse to delete an admin of the configuration, who would be back at the next hub start.
+
+    Raises:
+        RefusedError: It is one.
+    """
+    if name in authenticator.admin_users:
+        option = f"{type(authenticator).__name__}.admin_users"
+        sentence = say(
+            "{name} is in {option} and cannot be deleted here: remove the name from that option, restart the hub "
+            "and delete the user then.",
+            name=name,
+            option=option,
+        )
+        raise RefusedError(409, sentence)
 
 
 def let_earlier_users_wait(authenticator: Any) -> None:
