@@ -203,7 +203,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
         self.door = Door(self)
-        self.keyring = keyring.Keyring()
+        self.keyring = keyring.Keyring(with_groups=lambda: bool(self.manage_groups))
         try:
             super().__init__(**kwargs)
             configured.read_passwords(self)

@@ -8,7 +8,7 @@ holds after a restart in `versions.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -20,14 +20,19 @@ from . import codes, hashing, passwords, versions
 
 
 class Keyring:
-    """The hashes, and who compares them."""
+    """The hashes, and who compares them.
 
-    def __init__(self) -> None:
+    Args:
+        with_groups: Whether a login brings groups: the option `manage_groups`.
+    """
+
+    def __init__(self, *, with_groups: Callable[[], bool] = lambda: True) -> None:
         self._checker = hashing.Checker()
         # Logins at the same moment wait here, in their order, before they cost the event loop anything: 200 at once
         # would else read the database 200 times in one turn of the loop. Twice the threads, so that none is idle.
         self._turns = asyncio.Semaphore(2 * hashing.THREADS)
         self._admin: str | None = None
+        self._with_groups = with_groups
 
     def begin(self, db: Session, known: passwords.Passwords, *, option: str, now: datetime) -> list[str]:
         """Bring the database and the configuration together, once, before the hub answers anybody; commits.
@@ -76,7 +81,7 @@ class Keyring:
             right = await self._checker.find_right(typed, own=own.password_hash, shared=self._shared(db))
         # While that was hashed, a password may have been changed.
         own = _read_own(db, name)
-        found = [version for version in _read_current(db) if version.hash in right]
+        found = [version for version in self.read_current(db) if version.hash in right]
         groups = next((version.groups for version in found if version.groups is not None), None)
         return passwords.Match(
             user=any(version.groups is None for version in found),
@@ -120,7 +125,7 @@ class Keyring:
         hashed = await self._checker.make_hash(password, beside=[each.hash for each in store.read_versions(db)])
         now = datetime.now(UTC)
         end = max(now, old_ends_at or now)
-        old = [each for each in _read_current(db) if versions.same_groups(each.groups, groups)]
+        old = [each for each in self.read_current(db) if versions.same_groups(each.groups, groups)]
         store.end_versions(db, [each.number for each in old if each.ends_at is None or each.ends_at > end], at=end)
         store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
         whose = "all users" if groups is None else ", ".join(groups)
@@ -192,10 +197,16 @@ class Keyring:
 
     def has_shared(self, db: Session) -> bool:
         """Tell whether there is a shared password that opens anything."""
-        return bool(_read_current(db))
+        return bool(self.read_current(db))
+
+    def read_current(self, db: Session) -> list[store.Version]:
+        """Read the versions that open something now; those of groups do where a login brings groups."""
+        now = datetime.now(UTC)
+        found = [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
+        return [version for version in found if version.groups is None or self._with_groups()]
 
     def _shared(self, db: Session) -> list[str]:
-        return [version.hash for version in _read_current(db)] + ([self._admin] if self._admin else [])
+        return [version.hash for version in self.read_current(db)] + ([self._admin] if self._admin else [])
 
     def _hash(self, value: str, *, beside: Iterable[str]) -> str:
         if hashing.is_hash(value):
@@ -231,6 +242,13 @@ def give_code(
     return code, now + lasts
 
 
+def has_given_code(db: Session, name: str) -> bool:
+    """Tell whether a user has a one-time code, still worth something, that somebody has handed out."""
+    own = store.read_own(db, name)
+    ends_at = own.code_ends_at if own and own.code_for != "login" else None
+    return ends_at is not None and datetime.now(UTC) < ends_at
+
+
 def configured(known: passwords.Passwords, *, option: str) -> list[versions.Configured]:
     """List the shared passwords of the configuration."""
     found = [versions.Configured(None, known.user, f"{option}.user_password")] if known.user else []
@@ -238,11 +256,6 @@ def configured(known: passwords.Passwords, *, option: str) -> list[versions.Conf
         versions.Configured(tuple(groups), password, f"{option}.password_groups")
         for password, groups in known.groups.items()
     ]
-
-
-def _read_current(db: Session) -> list[store.Version]:
-    now = datetime.now(UTC)
-    return [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
 
 
 def _read_own(db: Session, name: str | None) -> store.Own:

@@ -693,6 +693,19 @@ async def test_another_process_of_the_hub_changes_no_password(start: Start, tmp_
     assert await may_enter(await start(allowed_users={"ann"}), "ann")
 
 
+async def test_passwords_of_groups_open_nothing_where_no_login_brings_groups(start: Start) -> None:
+    """Neither do they count as in use; with manage_groups they are there again, also after a new one of all."""
+    app = await start(allowed_users={"ann"}, manage_groups=True)
+    await change(app, "only-for-tutors", groups=("tutors",), made_by="root")
+    assert await may_enter(app, "ann", "only-for-tutors")
+    await change(app, "a-new-one-of-all", groups=None, made_by="root")
+    for manage_groups in (False, True):
+        app = await start(allowed_users={"ann"}, manage_groups=manage_groups)
+        assert await may_enter(app, "ann", "only-for-tutors") is manage_groups
+        assert await app.authenticator.keyring.is_shared(app.db, "only-for-tutors") is manage_groups
+        assert await may_enter(app, "ann", "a-new-one-of-all")
+
+
 CHOSEN = "apfelbaum im juni"
 
 
