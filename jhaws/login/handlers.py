@@ -98,16 +98,19 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
         Finish: Always: the answer is written.
     """
     await handler.auth_to_user({**model, "name": name})
+    values = {"name": name}
     address = handler.authenticator.door.client_address(handler)
-    lasts = codes.LASTS_AT_LOGIN
-    code, _ = keyring.give_code(handler.db, name, whose="login", actor="", lasts=lasts, address=address)
+    # Where an admin has handed one out, who knows only the shared password must not be quicker.
+    if not keyring.has_given_code(handler.db, name):
+        lasts = codes.LASTS_AT_LOGIN
+        values["code"], _ = keyring.give_code(handler.db, name, whose="login", actor="", lasts=lasts, address=address)
     await show(
         handler,
         title="choose_title",
-        help="choose_help",
+        help="choose_help" if "code" in values else "choose_by_code_help",
         min_length=handler.authenticator.own_password_min_length(name),
         fields="name code new again",
-        values={"name": name, "code": code},
+        values=values,
         hidden=True,
         action=url_path_join(handler.hub.base_url, codes.RESET_PATH),
     )

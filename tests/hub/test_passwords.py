@@ -211,6 +211,19 @@ async def test_where_an_own_password_is_required_the_first_login_leads_to_it(tmp
         assert (await hub.login("root", ADMIN)).ok
 
 
+async def test_a_code_that_was_handed_out_is_asked_for_after_the_shared_password(tmp_path: Path) -> None:
+    """A classmate who logs in first gets none and does not end it; without one the form brings its own."""
+    async with running_hub(tmp_path, REQUIRED) as hub:
+        code = await give_code(hub, "ann")
+        for name, title in (("ann", "Type the one-time code"), ("bob", "After that only yours lets you in")):
+            page = html.unescape((await hub.login(name, USER)).text)
+            hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+            assert (title in page, hidden["name"], "code" in hidden) == (True, name, name == "bob")
+
+        assert (await send(browser(hub), "reset", name="ann", code=code, new=OWN))[0] == 200
+        assert (await hub.login("ann", OWN)).ok
+
+
 async def test_admins_may_have_their_own_at_any_setting(tmp_path: Path) -> None:
     """At least 12 characters; then admin_password opens that account no more, but the other admins' as before."""
     async with running_hub(tmp_path, CONFIG + NAMES) as hub:
