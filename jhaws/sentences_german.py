@@ -163,6 +163,9 @@ GERMAN = {
     "gone, made anew since, or to be kept": "nicht mehr da, seither neu angelegt, oder geschützt",
     # Rights.
     "Only admins can make, change or remove admins.": "Nur Admins können Admins ernennen, ändern oder löschen.",
+    "Only admins can set a password for groups whose roles make admins.": (
+        "Ein Passwort für Gruppen, deren Rollen zu Admins machen, können nur Admins setzen."
+    ),
     "Groups can be changed only with the scope admin:groups.": (
         "Gruppen lassen sich nur mit dem Recht admin:groups ändern."
     ),

@@ -22,7 +22,7 @@ from tornado.httputil import url_concat
 
 from .. import pages, store
 from ..sentences import say
-from . import admin_words, closing, passwords, people, people_api, throttle, versions, words
+from . import admin_words, closing, passwords, people, people_api, throttle, words
 from .answers import SentenceMixin
 from .gate_api import list_tallies
 from .roster_cells import format_end, show_name
@@ -194,11 +194,10 @@ class SharedPasswordPage(AdminPage):
     @people_api.needs("admin:users")
     async def get(self) -> None:
         """Show the form."""
-        now = datetime.now(UTC)
         await self.show(
             "rotate",
             title=self.text("rotate"),
-            versions=[each for each in store.read_versions(self.db) if versions.is_current(each, now=now)],
+            versions=self.authenticator.keyring.read_current(self.db),
             length=passwords.USER_PASSWORD_MIN_LENGTH,
             manage_groups=self.authenticator.manage_groups,
             zone=self.authenticator.time_zone,

@@ -17,7 +17,7 @@ from jupyterhub.utils import url_path_join
 from .. import store
 from ..errors import PasswordError
 from ..sentences import say
-from . import codes, passwords
+from . import codes, keyring, passwords
 from .answers import SentenceMixin
 
 SCOPE = "admin:users"
@@ -58,18 +58,31 @@ class SharedPasswordAPI(PasswordAPI):
             change = read_change(body, now=datetime.now(UTC), zone=ZoneInfo(self.authenticator.time_zone))
         except PasswordError as error:
             self.refuse(400, error.sentence)
-        if change["groups"] is not None and not self.authenticator.manage_groups:
-            option = f"{type(self.authenticator).__name__}.manage_groups"
-            self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
-        keyring = self.authenticator.keyring
+        if change["groups"] is not None:
+            self.check_groups(change["groups"])
+        ring = self.authenticator.keyring
         try:
-            version = await keyring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
+            version = await ring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
         except PasswordError as error:
             self.refuse(409, error.sentence)
         self.log.info("%s has set a new shared password.", self.requester)
         made = {"password": change["password"]} if "password" not in body else {}
         self.set_status(201)
         self.write({**made, "groups": version.groups, "made_at": version.made_at.isoformat()})
+
+    def check_groups(self, groups: tuple[str, ...]) -> None:
+        """Refuse a password for groups whom it could make more than they are: who knows it is in these groups.
+
+        Raises:
+            HTTPError: 400 where no password brings groups, 403 where the requester may not put people into these.
+        """
+        if not self.authenticator.manage_groups:
+            option = f"{type(self.authenticator).__name__}.manage_groups"
+            self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
+        if self.parsed_scopes.get("admin:groups") != Scope.ALL:
+            self.refuse(403, say("Groups can be changed only with the scope admin:groups."))
+        if store.lead_groups_to_admins(self.db, groups) and not getattr(self.current_user, "admin", False):
+            self.refuse(403, say("Only admins can set a password for groups whose roles make admins."))
 
 
 class ResetAPI(PasswordAPI):
@@ -88,7 +101,9 @@ class ResetAPI(PasswordAPI):
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
             self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
-        code, ends_at = authenticator.keyring.give_code(self.db, name, actor=self.requester, address=self.address)
+        whose: store.CodeFor = "admin" if is_admin else "user"
+        by = self.requester
+        code, ends_at = keyring.give_code(self.db, name, whose=whose, actor=by, address=self.address)
         self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
         self.set_header("Cache-Control", "no-store")
         self.set_status(201)

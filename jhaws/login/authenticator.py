@@ -20,7 +20,6 @@ from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
-from ..sentences import say
 from . import (
     addresses,
     admin_pages,
@@ -36,14 +35,12 @@ from . import (
     people,
     people_api,
     sources,
+    users_api,
 )
 from .configured import SHOWN_NAME_LENGTH
 from .door import Door
+from .people import RefusedError
 from .times import TimeZoneName
-
-# What JupyterHub itself logs with whatever was typed as a name, where our own line takes its place, and with the body
-# of a request that is not JSON, passwords too; a line without the body goes on.
-UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
 MAX_TYPED_NAME_LENGTH = 1024
@@ -207,7 +204,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # Names of the configuration that become users during this hub start and are not remembered yet.
         self._new_names: set[str] = set()
         self.door = Door(self)
-        self.keyring = keyring.Keyring()
+        self.keyring = keyring.Keyring(with_groups=lambda: bool(self.manage_groups))
         try:
             super().__init__(**kwargs)
             configured.read_passwords(self)
@@ -256,9 +253,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
     def own_password_min_length(self, name: str | None) -> int | None:
         """Return how many characters a user's own password must have; None where the user may have none."""
-        if self.is_admin_name(name):
-            return passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
-        return None if self.personal_password == passwords.OFF else passwords.USER_PASSWORD_MIN_LENGTH
+        admin = self.is_admin_name(name)
+        return passwords.own_min_length(admin=admin) if admin or self.personal_password != passwords.OFF else None
 
     def is_admin_name(self, name: str | None) -> bool:
         """Tell whether a normalised name is an admin's now."""
@@ -299,7 +295,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         # JupyterHub's own check of SharedPasswordAuthenticator knows nothing of the passwords in the database.
         super(SharedPasswordAuthenticator, self).check_allow_config()
         if isinstance(self.log, logging.Logger):
-            self.log.addFilter(_is_no_upstream_leak)
+            self.log.addFilter(configured.is_no_upstream_leak)
         pages.add_templates(self.parent)
         # For the links in the hub's navigation.
         self.parent.template_vars = {**self.parent.template_vars, "jhaws_personal_password": self.personal_password}
@@ -338,25 +334,21 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             store.add_configured_name(self.parent.db, user.name, seen_at=datetime.now(UTC))
 
     def delete_user(self, user: Any) -> None:
-        """Refuse to delete an admin of the configuration, who would be back at the next hub start.
+        """Forget a user who is deleted.
 
         Raises:
-            HTTPError: 409, with a sentence for the admin panel.
+            HTTPError: 409, with a sentence for the admin panel: it is an admin of the configuration.
         """
-        if user.name in self.admin_users:
-            sentence = say(
-                "{name} is in {option} and cannot be deleted here: remove the name from that option, restart the hub "
-                "and delete the user then.",
-                name=user.name,
-                option=f"{type(self).__name__}.admin_users",
-            )
-            raise web.HTTPError(409, "%s", sentence)
+        try:
+            configured.check_deletion(self, user.name)
+        except RefusedError as error:
+            raise web.HTTPError(error.status, "%s", error.sentence) from None
         store.delete_person(self.parent.db, user.id)
         super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""
-        ours = (handlers, admin_pages, api, people_api, gate_api)
+        ours = (handlers, admin_pages, api, people_api, users_api, gate_api)
         return [*(handler for module in ours for handler in module.HANDLERS), *super().get_handlers(app)]
 
     def known_passwords(self) -> passwords.Passwords:
@@ -400,7 +392,3 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             raise ConfigError(sentence) from None
         parent.log.critical("The hub does not start: %s", sentence)
         leave(1)
-
-
-def _is_no_upstream_leak(record: logging.LogRecord) -> bool:
-    return record.msg not in UPSTREAM_LEAKS

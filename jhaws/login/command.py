@@ -92,7 +92,7 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
     try:
         store.prepare_tables(hub.db)
         name = options.name if store.read_own(hub.db, options.name) else options.name.lower()
-        code, ends_at = keyring.give_code(hub.db, name, actor="jhaws password code")
+        code, ends_at = keyring.give_code(hub.db, name, whose="admin", actor="jhaws password code")
     finally:
         hub.db.close()
         hub.db.get_bind().dispose()

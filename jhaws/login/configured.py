@@ -7,6 +7,7 @@ without a hub is in `allowlist.py`, `passwords.py` and `sources.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +15,21 @@ from typing import Any
 from .. import store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
+from ..sentences import say
 from . import allowlist, passwords, sources
+from .people import RefusedError
 
 # Characters of a user's name in a log line, and names in a list of them.
 SHOWN_NAME_LENGTH = 64
 SHOWN_NAMES = 20
+# What JupyterHub itself logs with whatever was typed as a name, where our own line takes its place, and with the body
+# of a request that is not JSON, passwords too; a line without the body goes on.
+UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
+
+
+def is_no_upstream_leak(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the hub's log may be written, as a filter of it."""
+    return record.msg not in UPSTREAM_LEAKS
 
 
 def read_passwords(authenticator: Any) -> None:
@@ -154,6 +165,23 @@ def drop_deleted_names(authenticator: Any) -> set[str]:
         type(authenticator).__name__,
     )
     return set(names.new)
+
+
+def check_deletion(authenticator: Any, name: str) -> None:
+    """Refuse to delete an admin of the configuration, who would be back at the next hub start.
+
+    Raises:
+        RefusedError: It is one.
+    """
+    if name in authenticator.admin_users:
+        option = f"{type(authenticator).__name__}.admin_users"
+        sentence = say(
+            "{name} is in {option} and cannot be deleted here: remove the name from that option, restart the hub "
+            "and delete the user then.",
+            name=name,
+            option=option,
+        )
+        raise RefusedError(409, sentence)
 
 
 def let_earlier_users_wait(authenticator: Any) -> None:

@@ -19,7 +19,7 @@ from tornado import web
 from .. import store
 from ..errors import PasswordError
 from ..sentences import say
-from . import codes, passwords, words
+from . import codes, keyring, passwords, words
 from .answers import SentenceMixin
 
 TEMPLATE = "jhaws_password.html"
@@ -98,16 +98,19 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
         Finish: Always: the answer is written.
     """
     await handler.auth_to_user({**model, "name": name})
-    keyring = handler.authenticator.keyring
+    values = {"name": name}
     address = handler.authenticator.door.client_address(handler)
-    code, _ = keyring.give_code(handler.db, name, actor="", lasts=codes.LASTS_AT_LOGIN, address=address)
+    # Where an admin has handed one out, who knows only the shared password must not be quicker.
+    if not keyring.has_given_code(handler.db, name):
+        lasts = codes.LASTS_AT_LOGIN
+        values["code"], _ = keyring.give_code(handler.db, name, whose="login", actor="", lasts=lasts, address=address)
     await show(
         handler,
         title="choose_title",
-        help="choose_help",
+        help="choose_help" if "code" in values else "choose_by_code_help",
         min_length=handler.authenticator.own_password_min_length(name),
         fields="name code new again",
-        values={"name": name, "code": code},
+        values=values,
         hidden=True,
         action=url_path_join(handler.hub.base_url, codes.RESET_PATH),
     )
@@ -165,14 +168,14 @@ class ResetHandler(PasswordPage):
         """Set the password, or show the form again with what is wrong."""
         typed, code, new = self.field("name"), self.field("code"), self.field("new")
         name = self.authenticator.user_name(typed)
-        min_length = self.authenticator.own_password_min_length(name)
+        min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         try:
             if new != self.field("again"):
                 raise PasswordError("differ", say("The two new passwords are not the same."))
             if min_length is None:
                 raise PasswordError("invalid", say("The user may not have a password of their own."))
-            keyring = self.authenticator.keyring
-            await keyring.reset_own(self.db, name, code=code, new=new, min_length=min_length, address=self.address)
+            ring = self.authenticator.keyring
+            await ring.reset_own(self.db, name, code=code, new=new, admin=admin, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.log.warning("Refused to set a password by a one-time code: %s", error)
@@ -215,7 +218,8 @@ class PasswordHandler(PasswordPage):
     async def post(self) -> None:
         """Set the password, or show the form again with what is wrong."""
         name, new = self.current_user.name, self.field("new")
-        min_length = self.authenticator.own_password_min_length(name)
+        # Before the old one is looked at: one that opens no admin's account must not become one that does.
+        min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         if min_length is None:
             self.set_status(403)
             await self.show_form()
@@ -229,9 +233,9 @@ class PasswordHandler(PasswordPage):
                 raise PasswordError("same", say("The new password is the old one."))
             # Before it waits for its turn: a typing error takes none.
             passwords.check_new(new, min_length=min_length, name=name)
-            keyring, door = self.authenticator.keyring, self.authenticator.door
+            ring, door = self.authenticator.keyring, self.authenticator.door
             async with door.choosing(self, name):
-                await keyring.change_own(self.db, name, new=new, min_length=min_length, address=self.address)
+                await ring.change_own(self.db, name, new=new, admin=admin, address=self.address)
         except PasswordError as error:
             self.db.rollback()
             self.set_status(403 if error.reason == "wrong" else 400)

@@ -204,7 +204,8 @@ def _fit(
 
 def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:
     """Say what of the changes goes beyond the rights of whoever asks for them."""
-    admins = any(entry.admin for entry in (*changes.added, *changes.removed)) or any(
+    # A name to be kept that is added is one of `admin_users`, and an admin's.
+    admins = any(entry.admin or entry.name in actor.keep for entry in (*changes.added, *changes.removed)) or any(
         change.old.admin or change.new.admin for change in changes.changed
     )
     if admins and not actor.is_admin:

@@ -8,7 +8,7 @@ holds after a restart in `versions.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -20,14 +20,19 @@ from . import codes, hashing, passwords, versions
 
 
 class Keyring:
-    """The hashes, and who compares them."""
+    """The hashes, and who compares them.
 
-    def __init__(self) -> None:
+    Args:
+        with_groups: Whether a login brings groups: the option `manage_groups`.
+    """
+
+    def __init__(self, *, with_groups: Callable[[], bool] = lambda: True) -> None:
         self._checker = hashing.Checker()
         # Logins at the same moment wait here, in their order, before they cost the event loop anything: 200 at once
         # would else read the database 200 times in one turn of the loop. Twice the threads, so that none is idle.
         self._turns = asyncio.Semaphore(2 * hashing.THREADS)
         self._admin: str | None = None
+        self._with_groups = with_groups
 
     def begin(self, db: Session, known: passwords.Passwords, *, option: str, now: datetime) -> list[str]:
         """Bring the database and the configuration together, once, before the hub answers anybody; commits.
@@ -72,19 +77,19 @@ class Keyring:
             typed: Any text, or None for nothing.
         """
         async with self._turns:
-            own = _read_own_hash(db, name)
-            right = await self._checker.find_right(typed, own=own, shared=self._shared(db))
+            own = _read_own(db, name)
+            right = await self._checker.find_right(typed, own=own.password_hash, shared=self._shared(db))
         # While that was hashed, a password may have been changed.
-        own = _read_own_hash(db, name)
-        found = [version for version in _read_current(db) if version.hash in right]
+        own = _read_own(db, name)
+        found = [version for version in self.read_current(db) if version.hash in right]
         groups = next((version.groups for version in found if version.groups is not None), None)
         return passwords.Match(
             user=any(version.groups is None for version in found),
             admin=self._admin in right,
             groups=groups,
-            own=own in right,
-            has_own=own is not None,
-            is_short=len(typed or "") < passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH,
+            own=own.password_hash in right,
+            has_own=own.password_hash is not None,
+            own_is_admins=own.password_for_admin,
         )
 
     async def change_shared(
@@ -120,7 +125,7 @@ class Keyring:
         hashed = await self._checker.make_hash(password, beside=[each.hash for each in store.read_versions(db)])
         now = datetime.now(UTC)
         end = max(now, old_ends_at or now)
-        old = [each for each in _read_current(db) if versions.same_groups(each.groups, groups)]
+        old = [each for each in self.read_current(db) if versions.same_groups(each.groups, groups)]
         store.end_versions(db, [each.number for each in old if each.ends_at is None or each.ends_at > end], at=end)
         store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
         whose = "all users" if groups is None else ", ".join(groups)
@@ -130,25 +135,8 @@ class Keyring:
         self._checker.remember(password, hashed)
         return store.read_versions(db)[-1]
 
-    def give_code(
-        self, db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS, address: str = ""
-    ) -> tuple[str, datetime]:
-        """Give a user a one-time code instead of an older one, and return it and its end; commits.
-
-        Args:
-            db: The hub's session.
-            name: A user's normalised name.
-            actor: Who gives it, "" for the person.
-            lasts: How long it is worth something.
-            address: From where.
-
-        Raises:
-            PasswordError: There is no such user.
-        """
-        return give_code(db, name, actor=actor, lasts=lasts, address=address)
-
     async def reset_own(
-        self, db: Session, name: str | None, *, code: str, new: str, min_length: int, address: str = ""
+        self, db: Session, name: str | None, *, code: str, new: str, admin: bool, address: str = ""
     ) -> None:
         """Set a user's own password by a one-time code; the caller ends the user's logins and commits.
 
@@ -157,7 +145,7 @@ class Keyring:
             name: Normalised; None for what can be nobody's.
             code: As it was typed.
             new: As it was typed.
-            min_length: Characters that the new one must have.
+            admin: The user is an admin, for whom only a code is right that was made for an admin.
             address: From where.
 
         Raises:
@@ -167,43 +155,61 @@ class Keyring:
         own, now = store.read_own(db, name or ""), datetime.now(UTC)
         code_hash, ends_at = (own.code_hash, own.code_ends_at) if own else (None, None)
         right = codes.is_right(code, code_hash=code_hash, ends_at=ends_at, now=now)
-        if not right or own is None or name is None:
+        if not right or own is None or name is None or (admin and own.code_for != "admin"):
             raise PasswordError("invalid", say("The one-time code is wrong, was used already, or is too old."))
-        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        hashed = await self._hash_own(db, name, new, admin=admin)
         # Twice at the same moment: only one of them finds the code in the table.
-        if not store.use_code(db, own, hashed, at=datetime.now(UTC)):
+        if not store.use_code(db, own, hashed, for_admin=admin, at=datetime.now(UTC)):
             raise PasswordError("invalid", say("The one-time code was used or replaced a moment ago."))
         detail = "set by a one-time code"
         store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=now)
 
-    async def change_own(self, db: Session, name: str, *, new: str, min_length: int, address: str = "") -> None:
+    async def change_own(self, db: Session, name: str, *, new: str, admin: bool, address: str = "") -> None:
         """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
+
+        Args:
+            db: The hub's session.
+            name: A user's normalised name.
+            new: As it was typed.
+            admin: The user was an admin when the old one was checked.
+            address: From where.
 
         Raises:
             PasswordError: The new one is no good.
         """
         before = store.read_own(db, name)
-        hashed = await self._hash_own(db, name, new, min_length=min_length)
+        hashed = await self._hash_own(db, name, new, admin=admin)
         own = store.read_own(db, name)
         if own is None or own != before:
             raise PasswordError("wrong", say("The password was changed by somebody else a moment ago."))
-        store.set_own_password(db, own, hashed, at=datetime.now(UTC))
+        store.set_own_password(db, own, hashed, for_admin=admin, at=datetime.now(UTC))
         store.add_audit(db, action="password.own", name=name, address=address, detail="changed", at=datetime.now(UTC))
 
-    async def _hash_own(self, db: Session, name: str, new: str, *, min_length: int) -> str:
-        passwords.check_new(new, min_length=min_length, name=name)
-        admin = min_length == passwords.OWN_ADMIN_PASSWORD_MIN_LENGTH
-        shared = self._shared(db) if admin else _read_shared_of(db, name)
+    async def _hash_own(self, db: Session, name: str, new: str, *, admin: bool) -> str:
+        passwords.check_new(new, min_length=passwords.own_min_length(admin=admin), name=name)
+        shared = self._shared(db) if admin else self._read_shared_of(db, name)
         if await self._checker.find_right(new, own=None, shared=shared):
             raise PasswordError("used", say("The new password is a shared one."))
         return await self._checker.make_hash(new)
 
     def has_shared(self, db: Session) -> bool:
         """Tell whether there is a shared password that opens anything."""
-        return bool(_read_current(db))
+        return bool(self.read_current(db))
+
+    def read_current(self, db: Session) -> list[store.Version]:
+        """Read the versions that open something now; those of groups do where a login brings groups."""
+        now = datetime.now(UTC)
+        found = [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
+        return [version for version in found if version.groups is None or self._with_groups()]
+
+    def _read_shared_of(self, db: Session, name: str) -> list[str]:
+        """Read the shared passwords that a user, no admin, may know: the answer must not tell those of other groups."""
+        person = store.read_named_people(db, [name]).get(name)
+        mine = set(person.groups) if person else set()
+        return [each.hash for each in self.read_current(db) if mine.issuperset(each.groups or ())]
 
     def _shared(self, db: Session) -> list[str]:
-        return [version.hash for version in _read_current(db)] + ([self._admin] if self._admin else [])
+        return [version.hash for version in self.read_current(db)] + ([self._admin] if self._admin else [])
 
     def _hash(self, value: str, *, beside: Iterable[str]) -> str:
         if hashing.is_hash(value):
@@ -214,17 +220,36 @@ class Keyring:
 
 
 def give_code(
-    db: Session, name: str, *, actor: str, lasts: timedelta = codes.LASTS, address: str = ""
+    db: Session, name: str, *, whose: store.CodeFor, actor: str, lasts: timedelta = codes.LASTS, address: str = ""
 ) -> tuple[str, datetime]:
-    """Do what `Keyring.give_code` does, without a hub: for `jhaws password code`."""
+    """Give a user a one-time code instead of an older one, and return it and its end; commits.
+
+    Args:
+        db: The hub's session.
+        name: A user's normalised name.
+        whose: For whom it is made; "admin" only where the user is one, or the code comes from the hub's pod.
+        actor: Who gives it, "" for the person.
+        lasts: How long it is worth something.
+        address: From where.
+
+    Raises:
+        PasswordError: There is no such user.
+    """
     own = store.read_own(db, name)
     if own is None:
         raise PasswordError("nobody", say("The hub has no user {name}; add the user first.", name=repr(name)))
     code, now = codes.make_code(), datetime.now(UTC)
-    store.set_code(db, own, codes.hash_code(code), ends_at=now + lasts)
+    store.set_code(db, own, codes.hash_code(code), whose=whose, ends_at=now + lasts)
     store.add_audit(db, action="password.code", name=name, actor=actor, address=address, at=now)
     db.commit()
     return code, now + lasts
+
+
+def has_given_code(db: Session, name: str) -> bool:
+    """Tell whether a user has a one-time code, still worth something, that somebody has handed out."""
+    own = store.read_own(db, name)
+    ends_at = own.code_ends_at if own and own.code_for != "login" else None
+    return ends_at is not None and datetime.now(UTC) < ends_at
 
 
 def configured(known: passwords.Passwords, *, option: str) -> list[versions.Configured]:
@@ -236,19 +261,6 @@ def configured(known: passwords.Passwords, *, option: str) -> list[versions.Conf
     ]
 
 
-def _read_current(db: Session) -> list[store.Version]:
-    now = datetime.now(UTC)
-    return [version for version in store.read_versions(db) if versions.is_current(version, now=now)]
-
-
-def _read_shared_of(db: Session, name: str) -> list[str]:
-    """Read the shared passwords that a user, no admin, may know: the answer must not tell those of other groups."""
-    person = store.read_named_people(db, [name]).get(name)
-    mine = set(person.groups) if person else set()
-    return [each.hash for each in _read_current(db) if mine.issuperset(each.groups or ())]
-
-
-def _read_own_hash(db: Session, name: str | None) -> str | None:
+def _read_own(db: Session, name: str | None) -> store.Own:
     # The same query whether anybody has that name or not.
-    own = store.read_own(db, name or "")
-    return own.password_hash if own else None
+    return store.read_own(db, name or "") or store.Own(0, datetime.now(UTC))

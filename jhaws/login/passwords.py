@@ -69,7 +69,7 @@ class Match:
         groups: The groups of the group password.
         own: The person's own.
         has_own: The person has an own one, typed or not.
-        is_short: It is too short for an admin's.
+        own_is_admins: The own one was set when the person was an admin.
     """
 
     user: bool = False
@@ -77,7 +77,7 @@ class Match:
     groups: tuple[str, ...] | None = None
     own: bool = False
     has_own: bool = False
-    is_short: bool = False
+    own_is_admins: bool = False
 
     @property
     def is_shared(self) -> bool:
@@ -108,11 +108,16 @@ def find_refusal(match: Match, *, admin: bool, known: Passwords, personal: str) 
         known: The configured passwords.
         personal: The option `personal_password`; what users have set counts unless it is "off".
     """
-    if match.has_own and (admin or personal != OFF):
-        return _find_own_refusal(match, admin=admin)
+    if match.has_own and (match.own_is_admins if admin else personal != OFF):
+        return _find_own_refusal(match)
     if admin:
         if match.admin:
             return None
+        if match.own:
+            return (
+                "its own password is from before it was an admin's, when others could set it; another admin can give a "
+                "one-time code for a new one"
+            )
         if known.admin is None:
             return "it is an admin's account and admin_password is not set"
         if match.is_shared:
@@ -125,12 +130,12 @@ def find_refusal(match: Match, *, admin: bool, known: Passwords, personal: str) 
     return "wrong password"
 
 
-def _find_own_refusal(match: Match, *, admin: bool) -> str | None:
-    if match.own and admin and match.is_short:
-        return (
-            f"its own password has less than the {OWN_ADMIN_PASSWORD_MIN_LENGTH} characters of an admin's; another "
-            "admin can give a one-time code for a new one"
-        )
+def own_min_length(*, admin: bool) -> int:
+    """Return how many characters an own password must have."""
+    return OWN_ADMIN_PASSWORD_MIN_LENGTH if admin else USER_PASSWORD_MIN_LENGTH
+
+
+def _find_own_refusal(match: Match) -> str | None:
     if match.own:
         return None
     if match.is_shared or match.admin:

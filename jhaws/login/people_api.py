@@ -25,7 +25,7 @@ from tornado import web
 
 from .. import store
 from ..sentences import say
-from . import closing, importing, list_audit, people, people_fields, roster, words
+from . import closing, configured, importing, list_audit, people, people_fields, roster, words
 from .answers import SentenceMixin
 from .importing import Actor
 from .people import RefusedError
@@ -95,6 +95,15 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
         if not found:
             self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
         return found.get(name) or next(iter(found.values()))
+
+    def check_admin(self, person: store.ListedPerson) -> None:
+        """Refuse to change an admin, by flag or by role, for who is none; also what such a person asks for themselves.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if not self.actor.is_admin and self.authenticator.is_admin_name(person.name):
+            self.refuse(403, say("Only admins can make, change or remove admins."))
 
     def audit(self, action: str, name: str, detail: str = "") -> None:
         """Put an entry into the session, with who acts."""
@@ -201,6 +210,7 @@ class PersonHandler(PeopleHandler):
     async def patch(self, name: str) -> None:
         """Change a person; who may no longer enter loses what is open at once."""
         person = self.find_person(name)
+        self.check_admin(person)
         actor = self.actor
         try:
             values = people_fields.read_changes(self.read_body(), authenticator=self.authenticator, zone=self.zone)
@@ -231,8 +241,11 @@ class PersonHandler(PeopleHandler):
         person = self.find_person(name)
         if person.name == self.current_user.name:
             self.refuse(409, say("You cannot delete yourself: let another admin do it."))
-        if person.admin and not self.actor.is_admin:
-            self.refuse(403, say("Only admins can make, change or remove admins."))
+        self.check_admin(person)
+        try:
+            configured.check_deletion(self.authenticator, person.name)
+        except RefusedError as error:
+            self.refuse(error.status, error.sentence)
         user = self.users[person.user_id]
         if await closing.find_closer(self.hub_app).stop_servers([person.user_id]):
             name = show_name(person.name)
@@ -251,8 +264,7 @@ class RevokeHandler(PeopleHandler):
     async def post(self, name: str) -> None:
         """End a person's logins, tokens and servers; who may enter can log in again."""
         person = self.find_person(name)
-        if person.admin and not self.actor.is_admin:
-            self.refuse(403, say("Only admins can make, change or remove admins."))
+        self.check_admin(person)
         left = await closing.find_closer(self.hub_app).revoke([person.user_id])
         self.commit(lambda: self.audit("person.revoked", person.name))
         self.log.info("Revoked the logins, tokens and servers of %s.", show_name(person.name))

@@ -117,10 +117,12 @@ def read_changes(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo)
 def check_changes(person: ListedPerson, values: Mapping[str, Any], *, actor: importing.Actor, now: datetime) -> None:
     """Check that somebody may change a person so.
 
+    Whether the person is an admin has been looked at before.
+
     Raises:
         RefusedError: It takes an admin, or groups, to do that; or it would shut out who must not be.
     """
-    if (person.admin or values.get("admin")) and not actor.is_admin:
+    if values.get("admin") and not actor.is_admin:
         raise RefusedError(403, say("Only admins can make, change or remove admins."))
     if "groups" in values and not actor.may_group:
         raise RefusedError(403, say("Groups can be changed only with the scope admin:groups."))

@@ -25,6 +25,11 @@ WORDS = {
         "This hub wants everybody to have a password of their own. After that only yours lets you in.",
         "Auf diesem Hub hat jede Person ein eigenes Passwort. Danach kommen Sie nur noch mit Ihrem herein.",
     ),
+    "choose_by_code_help": (
+        "This hub wants everybody to have a password of their own. Type the one-time code that you were given.",
+        "Auf diesem Hub hat jede Person ein eigenes Passwort. Bitte tippen Sie den Einmal-Code ein, den Sie bekommen "
+        "haben.",
+    ),
     "change_help": (
         "After that only your own password lets you in. All your other logins and all your tokens end.",
         "Danach kommen Sie nur noch mit Ihrem eigenen Passwort herein. Alle anderen Anmeldungen und Ihre Tokens enden.",

@@ -13,6 +13,7 @@ from .accounts import (
     Account,
     add_configured_name,
     delete_configured_names,
+    lead_groups_to_admins,
     read_account,
     read_configured_names,
     read_user_names,
@@ -20,6 +21,7 @@ from .accounts import (
 from .apart import can_write_apart, was_overtaken, write_apart
 from .audit import add_audit, add_audit_of_members, make_audits, prune_audit, read_audit
 from .passwords import (
+    CodeFor,
     Fingerprint,
     Groups,
     Own,
@@ -90,6 +92,7 @@ __all__ = [
     "Account",
     "AuditEntry",
     "Base",
+    "CodeFor",
     "ConfiguredUser",
     "Fingerprint",
     "Groups",
@@ -131,6 +134,7 @@ __all__ = [
     "forget_changed",
     "forget_deleted",
     "has_server_at",
+    "lead_groups_to_admins",
     "let_everybody_in",
     "list_tallies",
     "make_additions",

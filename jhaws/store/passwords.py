@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from jupyterhub import orm
 from jupyterhub.utils import new_token
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, false, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from .tables import ConfiguredPassword, Person, SharedPassword
 
 # Groups that a shared password puts its users into; None is the password of all.
 Groups = tuple[str, ...] | None
+# For whom a one-time code was made: a user, an admin, or somebody at a login who has to choose a password.
+CodeFor = Literal["user", "admin", "login"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Own:
         password_hash: Of the user's own password.
         code_hash: Of the one-time code with which a new one may be set.
         code_ends_at: Aware time from which the code is worth nothing.
+        password_for_admin: The password was set when the user was an admin.
+        code_for: For whom the code was made.
     """
 
     user_id: int
@@ -64,6 +68,8 @@ class Own:
     password_hash: str | None = field(repr=False, default=None)
     code_hash: str | None = field(repr=False, default=None)
     code_ends_at: datetime | None = None
+    password_for_admin: bool = False
+    code_for: CodeFor | None = None
 
 
 def read_versions(db: Session) -> list[Version]:
@@ -103,31 +109,34 @@ def read_own(db: Session, name: str) -> Own | None:
     """Read what a user has; None where the users table has no such name."""
     user, person = orm.User, Person
     its = and_(person.user_id == user.id, person.user_created == user.created)
-    columns = (user.id, user.created, person.password_hash, person.code_hash, person.code_ends_at)
-    row: Any = db.execute(select(*columns).outerjoin(person, its).where(user.name == name)).first()
+    for_admin = func.coalesce(person.password_for_admin, false())
+    hashes = (person.password_hash, person.code_hash, person.code_ends_at, for_admin, person.code_for)
+    row: Any = db.execute(
+        select(user.id, user.created, *hashes).outerjoin(person, its).where(user.name == name)
+    ).first()
     return None if row is None else Own(*row)
 
 
-def set_own_password(db: Session, own: Own, hashed: str | None, *, at: datetime) -> None:
+def set_own_password(db: Session, own: Own, hashed: str | None, *, for_admin: bool, at: datetime) -> None:
     """Give a user a password of their own, or take it away by None; no code is worth anything after it.
 
     The caller commits.
     """
-    _set(db, own, password_hash=hashed, password_set_at=at if hashed else None, code_hash=None, code_ends_at=None)
+    _set(db, own, **_make_password(hashed, for_admin=for_admin, at=at))
 
 
-def set_code(db: Session, own: Own, hashed: str, *, ends_at: datetime) -> None:
+def set_code(db: Session, own: Own, hashed: str, *, whose: CodeFor, ends_at: datetime) -> None:
     """Give a user a one-time code instead of an older one; the caller commits."""
-    _set(db, own, code_hash=hashed, code_ends_at=ends_at)
+    _set(db, own, code_hash=hashed, code_ends_at=ends_at, code_for=whose)
 
 
-def use_code(db: Session, own: Own, hashed: str, *, at: datetime) -> bool:
+def use_code(db: Session, own: Own, hashed: str, *, for_admin: bool, at: datetime) -> bool:
     """Set a password by the code that was read with `own`; the caller commits.
 
     Returns:
         False, and nothing was changed, where that code was used or replaced a moment ago.
     """
-    values = {"password_hash": hashed, "password_set_at": at, "code_hash": None, "code_ends_at": None}
+    values = _make_password(hashed, for_admin=for_admin, at=at)
     mine = and_(Person.user_id == own.user_id, Person.code_hash == own.code_hash)
     result: Any = db.execute(_quietly(update(Person).where(mine).values(**values)))
     return bool(result.rowcount)
@@ -147,6 +156,12 @@ def end_logins(db: Session, user: orm.User, *, keep: Collection[orm.APIToken] = 
         if token.id not in kept:
             db.delete(token)
     db.execute(_quietly(delete(orm.OAuthCode).where(orm.OAuthCode.user_id == user.id)))
+
+
+def _make_password(hashed: str | None, *, for_admin: bool, at: datetime) -> dict[str, Any]:
+    """Make the values of a row with a password, which no code belongs to any more."""
+    password = {"password_hash": hashed, "password_set_at": at if hashed else None, "password_for_admin": for_admin}
+    return password | {"code_hash": None, "code_ends_at": None, "code_for": None}
 
 
 def _set(db: Session, own: Own, **values: Any) -> None:

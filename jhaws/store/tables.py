@@ -100,8 +100,11 @@ class Person(Base):
     note: Mapped[str] = mapped_column(Unicode(NOTE_LENGTH), default="")
     password_hash: Mapped[str | None] = mapped_column(Unicode(HASH_LENGTH))
     password_set_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # It was set when the person was an admin, so nobody else could set it with a password that many know.
+    password_for_admin: Mapped[bool] = mapped_column(default=False)
     code_hash: Mapped[str | None] = mapped_column(Unicode(HASH_LENGTH))
     code_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    code_for: Mapped[str | None] = mapped_column(Unicode(16))
 
 
 class SharedPassword(Base):

@@ -16,10 +16,13 @@ ROLES = """
 c.JhawsAuthenticator.admin_users = {"root"}
 c.JhawsAuthenticator.admin_password = "the-admins-own-password-of-40-characters"
 c.JhawsAuthenticator.user_password = "shared-password"
-c.JhawsAuthenticator.allowed_users = {"tutor", "helper", "ann"}
+c.JhawsAuthenticator.allowed_users = {"tutor", "helper", "ann", "joiner", "sharer", "leader"}
 c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
     {"name": "tutor", "scopes": ["admin:users", "tokens", "list:users"], "users": ["tutor"]},
     {"name": "helper", "scopes": ["access:servers!group=class-a", "list:users"], "users": ["helper"]},
+    {"name": "joiner", "scopes": ["groups"], "users": ["joiner"]},
+    {"name": "sharer", "scopes": ["shares"], "users": ["sharer"]},
+    {"name": "leader", "scopes": ["groups!group=class-a", "tokens!group=class-a"], "users": ["leader"]},
 ]
 """
 
@@ -38,9 +41,10 @@ async def test_a_profile_that_can_never_start_does_not_end_the_hub(tmp_path) -> 
 
 
 async def test_the_shared_password_opens_no_account_from_which_one_becomes_an_admin(tmp_path) -> None:
-    """A role that can make tokens or users for all is an admin's, whatever its name; a filtered one is not."""
+    """A role that leads to tokens or users of all is an admin's, whatever its name; a filtered one is not."""
     async with running_hub(tmp_path, ROLES) as hub:
-        assert not (await hub.login("tutor", "shared-password")).ok
+        for name in ("tutor", "joiner", "sharer", "leader"):
+            assert not (await hub.login(name, "shared-password")).ok, name
         assert (await hub.login("tutor", "the-admins-own-password-of-40-characters")).ok
         assert (await hub.login("helper", "shared-password")).ok
         assert (await hub.login("ann", "shared-password")).ok

@@ -229,6 +229,19 @@ async def test_where_an_own_password_is_required_the_first_login_leads_to_it(tmp
         assert (await hub.login("root", ADMIN)).ok
 
 
+async def test_a_code_that_was_handed_out_is_asked_for_after_the_shared_password(tmp_path: Path) -> None:
+    """A classmate who logs in first gets none and does not end it; without one the form brings its own."""
+    async with running_hub(tmp_path, REQUIRED) as hub:
+        code = await give_code(hub, "ann")
+        for name, title in (("ann", "Type the one-time code"), ("bob", "After that only yours lets you in")):
+            page = html.unescape((await hub.login(name, USER)).text)
+            hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+            assert (title in page, hidden["name"], "code" in hidden) == (True, name, name == "bob")
+
+        assert (await send(browser(hub), "reset", name="ann", code=code, new=OWN))[0] == 200
+        assert (await hub.login("ann", OWN)).ok
+
+
 async def test_admins_may_have_their_own_at_any_setting(tmp_path: Path) -> None:
     """At least 12 characters; then admin_password opens that account no more, but the other admins' as before."""
     async with running_hub(tmp_path, CONFIG + NAMES) as hub:
@@ -265,6 +278,30 @@ async def test_who_may_give_codes_and_change_the_shared_password(tmp_path: Path)
         for name in ("nobody", "a%2Fb", "..%2Froot", "%00"):
             assert (await hub.api("POST", f"jhaws/people/{name}/reset", {}))[0] == 404, name
         assert await may_enter(hub, "ann")
+
+
+GROUPS = """
+c.JhawsAuthenticator.manage_groups = True
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "chief", "groups": ["chiefs"], "scopes": ["tokens"]},
+    {"name": "tutor", "users": ["tutor"], "scopes": ["admin:users", "list:users"]},
+]
+"""
+
+
+async def test_who_may_set_a_password_for_groups(tmp_path: Path) -> None:
+    """It takes the scope for groups, and an admin where the roles of the groups lead to any account."""
+    async with running_hub(tmp_path, CONFIG + GROUPS) as hub:
+        root, tutor = await hub.login("root", ADMIN), await hub.token("tutor")
+
+        async def change(*groups: str, **options: Any) -> int:
+            body = {"generate": True, **({"groups": list(groups)} if groups else {})}
+            return (await hub.api("POST", "jhaws/password", body, **options))[0]
+
+        assert [await change(token=tutor), await change("class-a", token=tutor)] == [201, 403]
+        # The hub's service may change groups, and is no admin.
+        assert [await change("class-a"), await change("class-a", "chiefs"), await change("new-one")] == [201, 403, 201]
+        assert (await root.api("POST", "jhaws/password", {"generate": True, "groups": ["chiefs"]}))[0] == 201
 
 
 BAD_CHANGES: list[Any] = [

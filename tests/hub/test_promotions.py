@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,3 +80,70 @@ async def test_a_server_goes_on_when_its_user_becomes_an_admin(tmp_path: Path, w
         assert (await root.api("GET", "users/ann"))[1]["servers"][""]["ready"]
         activity = {"servers": {"": {"last_activity": "2026-11-21T12:00:00Z"}}}
         assert (await hub.api("POST", "users/ann/activity", activity, token=token))[0] == 200
+
+
+async def test_only_an_admin_gives_a_name_of_admin_users_to_somebody(tmp_path: Path) -> None:
+    """Neither by renaming nor by adding, in the panel's API or ours, once the admin has given it up."""
+    tutor = '[{"name": "tutor", "users": ["tutor"], "scopes": ["admin:users", "list:users", "read:users"]}]'
+    async with running_hub(tmp_path, CONFIG + f"c.JupyterHub.load_roles = c.JupyterHub.load_roles + {tutor}\n") as hub:
+        root, token = await hub.login("root", ADMIN), await hub.token("tutor")
+        await add(root, "ann", "boss", admin=False)
+        await root.api("PATCH", "jhaws/people/boss", {"admin": True})
+        boss = await hub.login("boss", ADMIN)
+        assert (await boss.api("PATCH", "users/root", {"name": "old-root"}))[0] == 200
+        seen = (await hub.api("POST", "jhaws/roster/preview", {"text": "root\n"}, token=token))[1]
+        tries: list[tuple[str, str, Any]] = [
+            ("PATCH", "users/ann", {"name": "root"}),
+            ("PATCH", "users/ann", {"name": "ROOT"}),
+            ("POST", "users/root", None),
+            ("POST", "users", {"usernames": ["new-one", "Root"]}),
+            ("POST", "jhaws/people", {"names": ["root"]}),
+        ]
+        for method, path, body in tries:
+            status, answer = await hub.api(method, path, body, token=token)
+            assert (status, answer["message"]) == (403, "Only admins can make, change or remove admins."), path
+        assert [each["sentence"] for each in seen["problems"]] == ["Only admins can make, change or remove admins."]
+        assert (await hub.api("PATCH", "users/ann", {"name": "anna"}, token=token))[0] == 200
+        assert (await hub.api("POST", "users/new-two", token=token))[0] == 201
+        assert (await boss.api("POST", "users/root"))[0] == 201
+
+
+TUTOR = """
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "tutor", "users": ["tutor"], "scopes": ["admin:users", "list:users"]},
+]
+"""
+
+
+async def test_only_admins_change_who_is_an_admin_by_a_role(tmp_path: Path) -> None:
+    """Nobody else revokes, blocks or deletes them; so nobody who may change users moves an end of their own."""
+    async with running_hub(tmp_path, CONFIG + CHIEFS + TUTOR) as hub:
+        root, token = await hub.login("root", ADMIN), await hub.token("tutor")
+        await add(root, "boss", groups=[GROUP])
+        await add(root, "ann")
+        assert (await root.api("PATCH", "jhaws/people/tutor", {"ends_at": "2099-12-31"}))[0] == 200
+        tries: list[tuple[str, str, Any]] = [
+            ("POST", "boss/revoke", {}),
+            ("PATCH", "boss", {"blocked": True}),
+            ("DELETE", "boss", None),
+            ("PATCH", "tutor", {"ends_at": None}),
+        ]
+        for method, path, body in tries:
+            status, answer = await hub.api(method, f"jhaws/people/{path}", body, token=token)
+            assert (status, answer and answer["message"]) == (403, "Only admins can make, change or remove admins.")
+        assert (await hub.api("PATCH", "jhaws/people/ann", {"ends_at": "2099-12-31"}, token=token))[0] == 200
+        assert (await root.api("POST", "jhaws/people/boss/revoke", {}))[0] == 200
+
+
+async def test_an_admin_of_the_configuration_who_is_not_deleted_keeps_the_server(tmp_path: Path) -> None:
+    """The refusal comes before anything is stopped."""
+    async with running_hub(tmp_path, CONFIG) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "boss", admin=True)
+        await start_server(root, "root")
+        boss = await hub.login("boss", ADMIN)
+
+        status, answer = await boss.api("DELETE", "jhaws/people/root")
+
+        assert (status, "JhawsAuthenticator.admin_users" in answer["message"]) == (409, True)
+        assert (await root.api("GET", "users/root"))[1]["servers"][""]["ready"]

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from jhaws import store
 from jhaws.errors import ConfigError, PasswordError
+from jhaws.login import keyring
 from jhaws.login.authenticator import JhawsAuthenticator
 from jhaws.login.hashing import make_hash
 
@@ -692,12 +693,26 @@ async def test_another_process_of_the_hub_changes_no_password(start: Start, tmp_
     assert await may_enter(await start(allowed_users={"ann"}), "ann")
 
 
+async def test_passwords_of_groups_open_nothing_where_no_login_brings_groups(start: Start) -> None:
+    """Neither do they count as in use; with manage_groups they are there again, also after a new one of all."""
+    app = await start(allowed_users={"ann"}, manage_groups=True)
+    await change(app, "only-for-tutors", groups=("tutors",), made_by="root")
+    assert await may_enter(app, "ann", "only-for-tutors")
+    await change(app, "a-new-one-of-all", groups=None, made_by="root")
+    for manage_groups in (False, True):
+        app = await start(allowed_users={"ann"}, manage_groups=manage_groups)
+        assert await may_enter(app, "ann", "only-for-tutors") is manage_groups
+        assert await app.authenticator.keyring.is_shared(app.db, "only-for-tutors") is manage_groups
+        assert await may_enter(app, "ann", "a-new-one-of-all")
+
+
 CHOSEN = "apfelbaum im juni"
 
 
 async def reset(app: JupyterHub, name: str, code: str, new: str = CHOSEN) -> None:
     """Set an own password by a one-time code, as the page does."""
-    await app.authenticator.keyring.reset_own(app.db, name, code=code, new=new, min_length=8)
+    admin = app.authenticator.is_admin_name(name)
+    await app.authenticator.keyring.reset_own(app.db, name, code=code, new=new, admin=admin)
     app.db.commit()
 
 
@@ -710,7 +725,7 @@ def own_hash(app: JupyterHub, name: str) -> str | None:
 async def test_a_code_ends_after_its_time(start: Start) -> None:
     """A minute too late it is as wrong as any other."""
     app = await start(allowed_users={"ann"}, personal_password="optional")
-    code, ends_at = app.authenticator.keyring.give_code(app.db, "ann", actor="root", lasts=timedelta(minutes=-1))
+    code, ends_at = keyring.give_code(app.db, "ann", whose="user", actor="root", lasts=timedelta(minutes=-1))
     assert ends_at < datetime.now(UTC)
     with pytest.raises(PasswordError, match="too old"):
         await reset(app, "ann", code)
@@ -721,9 +736,8 @@ async def test_a_code_is_for_the_person_not_for_the_name_or_the_number(start: St
     """Who gets a deleted user's name or number inherits neither the password nor the code."""
     app = await start(personal_password="optional")
     add(app, "ann")
-    keyring = app.authenticator.keyring
-    await reset(app, "ann", keyring.give_code(app.db, "ann", actor="root")[0])
-    code, _ = keyring.give_code(app.db, "ann", actor="root")
+    await reset(app, "ann", keyring.give_code(app.db, "ann", whose="user", actor="root")[0])
+    code, _ = keyring.give_code(app.db, "ann", whose="user", actor="root")
     assert await may_enter(app, "ann", CHOSEN)
     rename(app, "ann", "anna")
     assert [await may_enter(app, "anna", each) for each in (USER, CHOSEN)] == [False, True]
@@ -739,39 +753,46 @@ async def test_a_code_is_for_the_person_not_for_the_name_or_the_number(start: St
 async def test_turning_the_option_off_lets_the_shared_password_in_again(start: Start) -> None:
     """Users' own passwords do not count then, but are not forgotten; admins' own go on."""
     app = await start(allowed_users={"ann"}, personal_password="optional")
-    for name in ("ann", "root"):
-        await reset(app, name, app.authenticator.keyring.give_code(app.db, name, actor="root")[0])
+    for name, whose in (("ann", "user"), ("root", "admin")):
+        await reset(app, name, keyring.give_code(app.db, name, whose=whose, actor="root")[0])
     for option, opens in (("off", [True, False]), ("required", [False, True])):
         app = await start(allowed_users={"ann"}, personal_password=option)
         assert [await may_enter(app, "ann", each) for each in (USER, CHOSEN)] == opens
         assert [await may_enter(app, "root", each) for each in (ADMIN, CHOSEN)] == [False, True]
 
 
-async def test_a_users_short_password_opens_no_admins_account(start: Start, hub_log: Log) -> None:
-    """Who becomes an admin needs a longer one; the log says what to do."""
+async def test_what_a_user_has_opens_no_admins_account(start: Start, hub_log: Log) -> None:
+    """Neither a password nor a code from before, by flag or by role; after it another password is set as an admin's."""
     app = await start(allowed_users={"ann"}, personal_password="optional")
-    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0], "kurz-8-z")
-    assert await may_enter(app, "ann", "kurz-8-z")
-    orm.User.find(app.db, "ann").admin = True
-    app.db.commit()
-    assert [await may_enter(app, "ann", each) for each in (USER, ADMIN, "kurz-8-z")] == [False, False, False]
-    assert "less than the 12 characters of an admin's" in hub_log.text
+    await reset(app, "ann", keyring.give_code(app.db, "ann", whose="user", actor="tutor")[0])
+    code, _ = keyring.give_code(app.db, "ann", whose="user", actor="tutor")
+    ann = orm.User.find(app.db, "ann")
+    for promoted in ({"admin": True}, {"admin": False, "roles": [orm.Role.find(app.db, "admin")]}):
+        for field, value in promoted.items():
+            setattr(ann, field, value)
+        app.db.commit()
+        assert [await may_enter(app, "ann", each) for each in (USER, CHOSEN, ADMIN)] == [False, False, True]
+        with pytest.raises(PasswordError, match="wrong"):
+            await reset(app, "ann", code, "another one of somebody")
+    assert "from before it was an admin's" in hub_log.text
+    await reset(app, "ann", keyring.give_code(app.db, "ann", whose="admin", actor="root")[0])
+    assert [await may_enter(app, "ann", each) for each in (USER, CHOSEN, ADMIN)] == [False, True, False]
 
 
 async def test_a_login_that_waits_does_not_open_with_what_was_replaced(start: Start) -> None:
     """While a login is being hashed its password may end, and the user may set another one."""
     app = await start(allowed_users={"ann"}, personal_password="optional")
-    keyring = app.authenticator.keyring
-    find_right = keyring._checker.find_right
-    code, _ = keyring.give_code(app.db, "ann", actor="root")
+    checker = app.authenticator.keyring._checker
+    find_right = checker.find_right
+    code, _ = keyring.give_code(app.db, "ann", whose="user", actor="root")
 
     async def slowly(typed: str, **options: Any) -> frozenset[str]:
-        keyring._checker.find_right = find_right
+        checker.find_right = find_right
         right = await find_right(typed, **options)
         await reset(app, "ann", code)
         return right
 
-    keyring._checker.find_right = slowly
+    checker.find_right = slowly
     assert not await may_enter(app, "ann", USER)
     assert await may_enter(app, "ann", CHOSEN)
 
@@ -803,7 +824,7 @@ async def test_own_passwords_leave_groups_alone(start: Start) -> None:
         allow_all=True, manage_groups=True, password_groups={TUTORS: ["tutors"]}, personal_password="optional"
     )
     add(app, "ann")
-    await reset(app, "ann", app.authenticator.keyring.give_code(app.db, "ann", actor="root")[0])
+    await reset(app, "ann", keyring.give_code(app.db, "ann", whose="user", actor="root")[0])
     assert (await log_in(app, "ann", CHOSEN) or {})["groups"] is None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from dataclasses import replace
 
 import pytest
 from traitlets.config import Config, Configurable
@@ -67,17 +68,19 @@ EVERY = Match(user=True, admin=True, groups=("tutors",), has_own=True)
         (EVERY, False, OFF, True),
         (EVERY, False, OPTIONAL, False),
         (EVERY, False, REQUIRED, False),
-        (EVERY, True, OFF, False),
+        (replace(EVERY, own_is_admins=True), True, OFF, False),
         (Match(own=True, has_own=True), False, OFF, False),
         (Match(own=True, has_own=True), False, OPTIONAL, True),
-        (Match(own=True, has_own=True, is_short=True), False, REQUIRED, True),
-        (Match(own=True, has_own=True), True, OFF, True),
-        (Match(own=True, has_own=True, is_short=True), True, OPTIONAL, False),
+        (Match(own=True, has_own=True, own_is_admins=True), False, REQUIRED, True),
+        (Match(own=True, has_own=True, own_is_admins=True), True, OFF, True),
+        (Match(admin=True, has_own=True, own_is_admins=True), True, OFF, False),
+        (Match(own=True, has_own=True), True, OPTIONAL, False),
+        (Match(admin=True, has_own=True), True, OPTIONAL, True),
         (Match(has_own=True), False, OPTIONAL, False),
     ],
 )
 def test_an_own_password_takes_the_place_of_all_others(match: Match, admin: bool, personal: str, opens: bool) -> None:
-    """For admins always, for users unless the option is off; a user's short one does not open an admin's account."""
+    """For admins always, for users unless the option is off; what was set as a user opens no admin's account."""
     assert (passwords.find_refusal(match, admin=admin, known=KNOWN, personal=personal) is None) is opens
 
 
