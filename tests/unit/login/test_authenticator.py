@@ -815,6 +815,20 @@ async def test_without_a_form_a_required_password_keeps_out(start: Start, hub_lo
     assert store.read_user_names(app.db) == {"root"}
 
 
+async def test_addresses_take_turns(start: Start) -> None:
+    """Who comes from elsewhere is not behind the hundred logins that one address has just sent."""
+    app = await start(allowed_users={"ann"})
+    keyring, order = app.authenticator.keyring, list[str]()
+
+    async def match(address: str) -> None:
+        assert (await keyring.match(app.db, "ann", USER, address=address)).user
+        order.append(address)
+
+    await asyncio.gather(*(match("203.0.113.9") for _ in range(100)), match("198.51.100.1"))
+    assert order.index("198.51.100.1") <= 8
+    assert len(order) == 101
+
+
 async def test_many_logins_at_once_take_turns(start: Start) -> None:
     """Of 30 at the same moment a few at a time are looked at, in their order, and all are answered."""
     app = await start(allowed_users={"ann"})
