@@ -61,7 +61,7 @@ class Door:
         is_known = name in self._owner.admin_users or store.read_account(self._db, name or "").exists
         shown = name if is_known and name else ""
         async with self._gated(name or login.username, shown, address, known=bool(shown)) as attempt:
-            verdict = await self._judge(login, name, is_form=handlers.is_login_form(handler))
+            verdict = await self._judge(login, name, address=address, is_form=handlers.is_login_form(handler))
             attempt.succeeded = verdict.model is not None
             self._remember(shown, address, verdict.refusal)
         if verdict.model and verdict.must_choose:
@@ -74,8 +74,9 @@ class Door:
         Raises:
             TooManyLoginsError: Too many were wrong, here or at the login.
         """
-        async with self._gated(name, name, self.client_address(handler), known=True) as attempt:
-            match = await self._owner.keyring.match(self._db, name, password)
+        address = self.client_address(handler)
+        async with self._gated(name, name, address, known=True) as attempt:
+            match = await self._owner.keyring.match(self._db, name, password, address=address)
             admin = self._owner.is_admin_name(name)
             known, personal = self._owner.known_passwords(), self._owner.personal_password
             attempt.succeeded = passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
@@ -131,15 +132,16 @@ class Door:
             self._owner.log.warning("Put off a login of %s from %s.", _show(shown), address)
             raise
 
-    async def _judge(self, login: passwords.Login, name: str | None, *, is_form: bool) -> Verdict:
+    async def _judge(self, login: passwords.Login, name: str | None, *, address: str, is_form: bool) -> Verdict:
         """Check name and password.
 
         Args:
             login: What was sent.
             name: The normalised name, None where it cannot be one.
+            address: From where.
             is_form: Whether it came from the login form, which can lead to the choice of a password.
         """
-        match = await self._owner.keyring.match(self._db, name, login.password)
+        match = await self._owner.keyring.match(self._db, name, login.password, address=address)
         # Read now, as hashing takes a while.
         account = store.read_account(self._db, name or "")
         admin = self._owner.is_admin_account(name, account)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from .. import store
 from ..errors import PasswordError
 from ..sentences import say
 from . import codes, hashing, passwords, versions
+from .addresses import address_group
 
 
 class Keyring:
@@ -31,6 +33,8 @@ class Keyring:
         # Logins at the same moment wait here, in their order, before they cost the event loop anything: 200 at once
         # would else read the database 200 times in one turn of the loop. Twice the threads, so that none is idle.
         self._turns = asyncio.Semaphore(2 * hashing.THREADS)
+        # And before that in a queue of their address, so that nobody waits for all that another address has sent.
+        self._turns_of = WeakValueDictionary[str, asyncio.Semaphore]()
         self._admin: str | None = None
         self._with_groups = with_groups
 
@@ -68,15 +72,17 @@ class Keyring:
         db.commit()
         return list(versions.explain(current, ended, comparison))
 
-    async def match(self, db: Session, name: str | None, typed: str | None) -> passwords.Match:
+    async def match(self, db: Session, name: str | None, typed: str | None, *, address: str) -> passwords.Match:
         """Say which passwords somebody has typed; takes the same time for every name.
 
         Args:
             db: The hub's session.
             name: Normalised; None for what can be nobody's.
             typed: Any text, or None for nothing.
+            address: From where; each address takes its turns.
         """
-        async with self._turns:
+        turns = self._turns_of.setdefault(address_group(address), asyncio.Semaphore(2 * hashing.THREADS))
+        async with turns, self._turns:
             own = _read_own(db, name)
             right = await self._checker.find_right(typed, own=own.password_hash, shared=self._shared(db))
         # While that was hashed, a password may have been changed.

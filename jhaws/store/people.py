@@ -114,8 +114,9 @@ def read_people(db: Session, query: PeopleQuery, *, now: datetime) -> PeoplePage
 
 
 def read_named_people(db: Session, names: Collection[str]) -> dict[str, ListedPerson]:
-    """Read the people with these names; who is none is not in the answer."""
-    rows = _joined(select(*_LISTED).select_from(orm.User)).where(is_one_of(orm.User.name, names))
+    """Read the people with these names; who is none is not in the answer, whatever text was sent for a name."""
+    possible = [name for name in names if _can_be_asked(name)]
+    rows = _joined(select(*_LISTED).select_from(orm.User)).where(is_one_of(orm.User.name, possible))
     return {person.name: person for person in _make_people(db, db.execute(rows).all())}
 
 
@@ -226,3 +227,8 @@ def has_server_at(db: Session, address: str) -> bool:
     """Tell whether the server of a user runs at an address, as the hub has written it down."""
     its = select(orm.Spawner.id).join(orm.Server, orm.Spawner.server_id == orm.Server.id)
     return db.scalar(its.where(orm.Server.ip == address).limit(1)) is not None
+
+
+def _can_be_asked(text: str) -> bool:
+    """Tell whether a database takes a text at all: PostgreSQL has no NUL, and no UTF-8 has half a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

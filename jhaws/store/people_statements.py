@@ -56,6 +56,7 @@ _FIELDS: Mapping[str, Any] = {
 _NEW: Mapping[str, Any] = {field: _FIELDS[field] for field in ("waiting", "blocked", "ends_at", "note")} | {
     "password_hash": Unicode(),
     "password_set_at": DateTime(),
+    "password_for_admin": Boolean(),
 }
 # Who has a new one of these is looked at again: sessions, tokens and servers may have to end.
 _OPENING = ("blocked", "ends_at")
@@ -74,6 +75,7 @@ class NewPerson:
     blocked: bool = False
     password_hash: str | None = field(default=None, repr=False)
     password_set_at: datetime | None = None
+    password_for_admin: bool = False
 
 
 def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Executable]:

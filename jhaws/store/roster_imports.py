@@ -21,7 +21,13 @@ from .tables import Person, RosterImport
 from .unpacking import is_one_of
 
 # In the order of the names, which are also those of `NewPerson`.
-_KEPT = (Person.waiting, Person.blocked, Person.password_hash, Person.password_set_at)
+_KEPT = (
+    Person.waiting,
+    Person.blocked,
+    Person.password_hash,
+    Person.password_set_at,
+    Person.password_for_admin,
+)
 _KEPT_NAMES = tuple(column.key for column in _KEPT)
 _COLUMNS = (RosterImport.number, RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
 

@@ -130,7 +130,9 @@ def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCapt
     number = {name: person.user_id for name, person in store.read_named_people(app.db, ["bob", "wendy"]).items()}
     store.update_people(app.db, {number["bob"]: {"blocked": True}, number["wendy"]: {"waiting": True}}, now=NOON)
     for name in ("leaver", "bob"):
-        store.set_own_password(app.db, store.read_own(app.db, name), f"hash of {name}", at=NOON)
+        store.set_own_password(
+            app.db, store.read_own(app.db, name), f"hash of {name}", for_admin=name == "leaver", at=NOON
+        )
         store.set_code(app.db, store.read_own(app.db, name), "hash of a code", ends_at=NOON)
     app.db.commit()
     seen = run_import(app)
@@ -145,7 +147,8 @@ def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCapt
     }
     own = store.read_own(app.db, "leaver")
     assert own is not None
-    assert (own.password_hash, own.code_hash, own.code_ends_at) == ("hash of leaver", None, None)
+    assert (own.password_hash, own.password_for_admin) == ("hash of leaver", True)
+    assert (own.code_hash, own.code_ends_at) == (None, None)
     assert app.db.scalar(select(store.Person.password_set_at).filter_by(user_id=own.user_id)) == NOON
     assert store.read_named_people(app.db, ["leaver"])["leaver"].groups == ("old",)
     assert "hash of" not in f"{seen} {undone} {store.read_import(app.db)}" + caplog.text

@@ -357,3 +357,12 @@ def test_the_addresses_of_users_servers_are_known(db: Session) -> None:
     db.delete(server)
     db.commit()
     assert not store.has_server_at(db, "10.0.77.7")
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "ann\udfff"])
+def test_text_that_no_database_takes_is_nobodys_name(db: Session, text: str) -> None:
+    """It is as unknown as any other name, and hides nobody who was asked for beside it."""
+    add(db, NewPerson("ann"))
+
+    assert list(store.read_named_people(db, ["ann", text])) == ["ann"]
+    assert store.read_named_people(db, [text]) == {}
