@@ -133,7 +133,7 @@ def test_an_undo_gives_people_back_as_they_were(app: Any, caplog: pytest.LogCapt
         store.set_own_password(
             app.db, store.read_own(app.db, name), f"hash of {name}", for_admin=name == "leaver", at=NOON
         )
-        store.set_code(app.db, store.read_own(app.db, name), "hash of a code", ends_at=NOON)
+        store.set_code(app.db, store.read_own(app.db, name), "hash of a code", whose="user", ends_at=NOON)
     app.db.commit()
     seen = run_import(app)
     undone = asyncio.run(undo(app))
