@@ -47,6 +47,7 @@ class Actor:
         name: Of the user or service, for the audit.
         keep: Normalised names of the configuration's admins and of the user who acts.
         is_admin: Whether the admin flag may be given and taken, and admins be changed.
+        hands_off: Names of admins by their roles, where the one who acts is none.
         may_group: Whether groups may be changed.
         address: Where the request came from.
     """
@@ -56,6 +57,7 @@ class Actor:
     is_admin: bool = False
     may_group: bool = False
     address: str = ""
+    hands_off: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ async def preview(app: Any, data: str | bytes, *, remove_missing: bool, actor: A
         actor: Who imports.
     """
     current = await read_everybody(app.db)
+    actor = _with_mighty(app.db, actor, current)
     return await asyncio.to_thread(_compare, app.authenticator, data, current, remove_missing, actor)
 
 
@@ -123,10 +126,18 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
         raise RefusedError(409, NOTHING)
     current = await read_everybody(app.db)
     changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
-    if fault := find_rights_fault(changes, actor):
+    if fault := find_rights_fault(changes, _with_mighty(app.db, actor, current)):
         raise RefusedError(403, fault)
     await _write(app, _Plan(changes, current, actor, "people.import_undone", undoes=past))
     return changes, remarks
+
+
+def _with_mighty(db: Session, actor: Actor, current: Mapping[str, store.ListedPerson]) -> Actor:
+    """Tell who is no admin which people are admins by their roles."""
+    if actor.is_admin:
+        return actor
+    mighty = store.read_mighty(db, [person.user_id for person in current.values()])
+    return replace(actor, hands_off=frozenset(each.name for each in current.values() if each.user_id in mighty))
 
 
 async def read_everybody(db: Any) -> dict[str, store.ListedPerson]:
@@ -205,8 +216,10 @@ def _fit(
 def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:
     """Say what of the changes goes beyond the rights of whoever asks for them."""
     # A name to be kept that is added is one of `admin_users`, and an admin's.
-    admins = any(entry.admin or entry.name in actor.keep for entry in (*changes.added, *changes.removed)) or any(
-        change.old.admin or change.new.admin for change in changes.changed
+    admins = any(entry.admin or entry.name in actor.keep for entry in (*changes.added, *changes.removed))
+    admins |= any(change.old.admin or change.new.admin for change in changes.changed)
+    admins |= not actor.hands_off.isdisjoint(
+        [change.old.name for change in changes.changed] + [entry.name for entry in changes.removed]
     )
     if admins and not actor.is_admin:
         return say("Only admins can make, change or remove admins.")
@@ -326,12 +339,25 @@ class _Plan:
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
             kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
+            mighty = self._read_promoted(own)
             store.write(own, statements)
+            # Who has become an admin by a group's roles loses what was opened before, as with the flag.
+            store.write(own, store.make_promotions(self._read_promoted(own) - mighty))
             if self.undoes is None:
                 store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
             store.add_audit(own, action=self.action, at=now, detail=self.counts, **who)
 
         store.write_apart(db, write)
+
+    def _read_promoted(self, db: Session) -> frozenset[int]:
+        """Read who is an admin by roles, of those who join a group whose roles lead there."""
+        joins = {
+            each.new.name: set(each.new.groups or ()) - set(each.old.groups or ()) for each in self.changes.changed
+        }
+        joined = {group for groups in joins.values() for group in groups}
+        if not joined or not store.lead_groups_to_admins(db, joined):
+            return frozenset()
+        return store.read_mighty(db, [self.current[name].user_id for name, groups in joins.items() if groups])
 
     def _make_person(self, entry: roster.Entry) -> store.NewPerson:
         kept = self.undoes.kept.get(entry.name, {}) if self.undoes else {}

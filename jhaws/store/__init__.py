@@ -16,6 +16,7 @@ from .accounts import (
     lead_groups_to_admins,
     read_account,
     read_configured_names,
+    read_mighty,
     read_user_names,
 )
 from .apart import can_write_apart, was_overtaken, write_apart
@@ -70,7 +71,7 @@ from .people_writing import (
     update_people,
     write,
 )
-from .promotions import watch_promotions
+from .promotions import make_promotions, watch_promotions
 from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
@@ -141,6 +142,7 @@ __all__ = [
     "make_audits",
     "make_check",
     "make_deletions",
+    "make_promotions",
     "make_server_check",
     "make_updates",
     "mark_undone",
@@ -154,6 +156,7 @@ __all__ = [
     "read_fingerprints",
     "read_import",
     "read_kept",
+    "read_mighty",
     "read_named_people",
     "read_next_people",
     "read_next_tallies",

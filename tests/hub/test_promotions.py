@@ -29,6 +29,9 @@ async def promote(root: Session, way: str, name: str) -> None:
     if way == "import":
         await do_import(root, f"name,admin\n{name},yes\n")
         return
+    if way == "list-group":
+        await do_import(root, f"name,groups\n{name},{GROUP}\n")
+        return
     method, path, body = {
         "patch": ("PATCH", f"jhaws/people/{name}", {"admin": True}),
         "panel": ("PATCH", f"users/{name}", {"admin": True}),
@@ -47,7 +50,7 @@ async def is_over(hub: RunningHub, browser: Session, token: str) -> bool:
 
 async def test_who_becomes_an_admin_loses_the_logins_from_before(tmp_path: Path) -> None:
     """By every way, since somebody with the shared password may have made them; once an admin, nothing ends again."""
-    ways = ("patch", "panel", "import", "group", "panel-group")
+    ways = ("patch", "panel", "import", "group", "panel-group", "list-group")
     async with running_hub(tmp_path, CONFIG + CHIEFS) as hub:
         root = await hub.login("root", ADMIN)
         await add(root, *ways, "other")
@@ -131,6 +134,9 @@ async def test_only_admins_change_who_is_an_admin_by_a_role(tmp_path: Path) -> N
         for method, path, body in tries:
             status, answer = await hub.api(method, f"jhaws/people/{path}", body, token=token)
             assert (status, answer and answer["message"]) == (403, "Only admins can make, change or remove admins.")
+        for text in ("name,note\nboss,mine\n", "name,end\ntutor,\n"):
+            status, seen = await hub.api("POST", "jhaws/roster/preview", {"text": text}, token=token)
+            assert [each["sentence"] for each in seen["problems"]] == ["Only admins can make, change or remove admins."]
         assert (await hub.api("PATCH", "jhaws/people/ann", {"ends_at": "2099-12-31"}, token=token))[0] == 200
         assert (await root.api("POST", "jhaws/people/boss/revoke", {}))[0] == 200
 
