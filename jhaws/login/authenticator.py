@@ -302,8 +302,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         if self.parent.reset_db:
             # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
             store.drop_tables(self.parent.db)
-        if store.ensure_login(self.parent.db, now=datetime.now(UTC)):
-            configured.let_earlier_users_wait(self)
+        since = store.ensure_login(self.parent.db, now=datetime.now(UTC))
+        configured.let_earlier_users_wait(self, since=since)
         self._new_names = configured.drop_deleted_names(self)
         store.watch_promotions()
         closing.find_closer(self.parent).start()

@@ -184,7 +184,7 @@ def check_deletion(authenticator: Any, name: str) -> None:
         raise RefusedError(409, sentence)
 
 
-def let_earlier_users_wait(authenticator: Any) -> None:
+def let_earlier_users_wait(authenticator: Any, *, since: datetime | None) -> None:
     """Let users whom another authenticator let in wait for an admin; the caller commits.
 
     With `allow_all` nobody waits: whoever has no name here yet may enter anyway.
@@ -192,12 +192,12 @@ def let_earlier_users_wait(authenticator: Any) -> None:
     if authenticator.allow_all:
         return
     known = {authenticator.normalize_username(name) for _, name in list_names(authenticator)}
-    waiting = store.add_waiting(authenticator.parent.db, known=known, now=datetime.now(UTC))
+    waiting = store.add_waiting(authenticator.parent.db, known=known, since=since, now=datetime.now(UTC))
     if waiting:
         authenticator.log.warning(
-            "The hub's database has %d users from before %s. They may not log in until an admin lets them in: "
-            "`jhaws people list --state waiting` shows them, `jhaws people allow NAME` or `allow --all` lets them "
-            "in; delete those who should not.",
+            "The hub's database has %d users whom another login than %s has let in. They may not log in until an admin "
+            "lets them in: `jhaws people list --state waiting` shows them, `jhaws people allow NAME` or `allow --all` "
+            "lets them in; delete those who should not.",
             waiting,
             type(authenticator).__name__,
         )

@@ -35,6 +35,7 @@ from sqlalchemy.sql.base import Executable
 
 from .people import ROW_OF_USER, ListedPerson
 from .promotions import make_promotions
+from .schema import make_users_until
 from .tables import Base, Person
 from .unpacking import is_one_of, unpack, unpack_lists
 
@@ -97,6 +98,7 @@ def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Ex
     told = select(_USERS.c.id, stamp, *(new.c[column] for column in _NEW))
     return [
         insert(_USERS).from_select([*users.c.keys(), "created"], select(*users.c, stamp)),
+        make_users_until(created),
         _give_role("user", theirs),
         _give_role("admin", admins),
         *_join_groups(_USERS.c.name, {person.name: person.groups for person in people if person.groups}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
@@ -54,14 +54,22 @@ def delete_person(db: Session, user_id: int) -> None:
     db.execute(delete(Person).where(Person.user_id == user_id))
 
 
-def add_waiting(db: Session, *, known: Collection[str], now: datetime) -> int:
-    """Let all users wait for an admin but those whose names are known; the caller commits.
+def add_waiting(db: Session, *, known: Collection[str], since: datetime | None, now: datetime) -> int:
+    """Let users wait for an admin but those whose names are known; the caller commits.
+
+    Args:
+        db: The hub's session.
+        known: Names of the configuration.
+        since: Aware time after which the users were made; None for all users.
+        now: Aware time.
 
     Returns:
         How many they are.
     """
-    everybody = db.execute(select(orm.User.id, orm.User.name))
-    unknown = [user_id for user_id, name in everybody if name not in known]
+    users = select(orm.User.id, orm.User.name)
+    if since is not None:
+        users = users.where(orm.User.created > since.astimezone(UTC).replace(tzinfo=None))
+    unknown = [user_id for user_id, name in db.execute(users) if name not in known]
     waiting: dict[int, dict[str, Any]] = {user_id: {"waiting": True} for user_id in unknown}
     update_people(db, waiting, now=now)
     return len(waiting)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import column, inspect, select, table, text
+from jupyterhub import orm
+from sqlalchemy import column, event, inspect, or_, select, table, text, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import Executable
 
 from .. import __version__
 from ..errors import ConfigError
@@ -78,20 +80,37 @@ def ensure_database_id(db: Session) -> str:
     return _ensure_row(db).database_id
 
 
-def ensure_login(db: Session, *, now: datetime) -> bool:
-    """Remember that jhaws's login decides who may enter; the caller commits.
+def ensure_login(db: Session, *, now: datetime) -> datetime | None:
+    """Remember that jhaws's login decides who may enter, from now on in this session; the caller commits.
 
     Args:
         db: The hub's session.
         now: Aware time.
 
     Returns:
-        True when it is new to this database, whose users are of somebody else's choice.
+        Aware time: users who were made after it are of another login's choice. None: all are.
     """
     row = _ensure_row(db)
-    is_new = row.login_since is None
+    # Without a time it is of a jhaws that kept none, and all users are of its choice.
+    until = row.users_until or now if row.login_since else None
     row.login_since = row.login_since or now
-    return is_new
+    row.users_until = now
+    if not event.contains(db, "after_flush", _note_new_users):
+        event.listen(db, "after_flush", _note_new_users)
+    return until
+
+
+def _note_new_users(db: Session, _: Any) -> None:
+    """Keep when users were made, in the same transaction, or they would be strangers at the next start."""
+    if times := [user.created for user in db.new if isinstance(user, orm.User)]:
+        db.execute(make_users_until(max(times).replace(tzinfo=UTC)))
+
+
+def make_users_until(at: datetime) -> Executable:
+    """Keep that users were made at an aware time, while jhaws's login decided."""
+    hub: Any = HubDatabase.__table__
+    # An import takes its time; who is made meanwhile is newer.
+    return update(hub).where(or_(hub.c.users_until.is_(None), hub.c.users_until < at)).values(users_until=at)
 
 
 def _ensure_row(db: Session) -> HubDatabase:

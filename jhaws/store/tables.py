@@ -54,6 +54,8 @@ class HubDatabase(Base):
     database_id: Mapped[str] = mapped_column(Unicode(NAME_LENGTH))
     # When jhaws's login first decided who may enter; None where only the spawner is ours.
     login_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the last user was made while it decided; who was made after that, another login has let in.
+    users_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ConfiguredUser(Base):

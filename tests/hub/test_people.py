@@ -581,7 +581,7 @@ async def test_names_of_another_login_wait_for_an_admin(tmp_path: Path) -> None:
         await hub.kill()
         hub.write_config(CONFIG + 'c.JhawsAuthenticator.allowed_users = {"carl"}\n')
         await hub.start()
-        assert "has 3 users from before JhawsAuthenticator" in hub.log()
+        assert "has 3 users whom another login than JhawsAuthenticator has let in" in hub.log()
         assert [await may_enter(hub, name) for name in ("ann", "bob", "eve", "carl")] == [False, False, False, True]
         root = await hub.login("root", ADMIN)
         _, page = await root.api("GET", "jhaws/people?state=waiting")
@@ -594,7 +594,21 @@ async def test_names_of_another_login_wait_for_an_admin(tmp_path: Path) -> None:
         root = await hub.login("root", ADMIN)
         assert (await root.api("POST", "jhaws/waiting", {"allow": "all"}))[1] == {"allowed": 1}
         assert await may_enter(hub, "bob")
-        assert hub.log().count("users from before") == 1
+        assert hub.log().count("whom another login") == 1
+
+        # Another login for a while: who came by it waits, and nobody else.
+        await add(await hub.login("root", ADMIN), "dora")
+        assert (await hub.api("POST", "users/panel"))[0] == 201
+        await hub.kill()
+        hub.write_config(DUMMY, preset="")
+        await hub.start()
+        assert (await hub.login("mallory", "anything")).ok
+        await hub.kill()
+        hub.write_config(CONFIG)
+        await hub.start()
+        assert "has 1 users whom another login" in hub.log()
+        names = ("ann", "bob", "carl", "dora", "panel", "mallory")
+        assert [await may_enter(hub, name) for name in names] == [True] * 5 + [False]
 
 
 @pytest.fixture(scope="module")

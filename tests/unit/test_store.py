@@ -110,9 +110,9 @@ def test_the_login_is_new_to_a_database_once(db: Session) -> None:
     """Also where the spawner has made the tables before: its users are somebody else's choice then too."""
     store.ensure_database_id(db)
 
-    assert store.ensure_login(db, now=NOON) is True
+    assert store.ensure_login(db, now=NOON) is None
     db.commit()
-    assert store.ensure_login(db, now=NOON) is False
+    assert store.ensure_login(db, now=NOON) == NOON
 
 
 def test_our_tables_are_not_in_jupyterhubs_metadata() -> None:

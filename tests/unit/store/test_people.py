@@ -280,7 +280,7 @@ def test_users_from_before_wait_and_are_let_in(db: Session) -> None:
     """Those whom the configuration names do not."""
     add(db, *(NewPerson(name) for name in ("ann", "bob", "root")))
 
-    assert store.add_waiting(db, known={"root", "nobody"}, now=NOON) == 2
+    assert store.add_waiting(db, known={"root", "nobody"}, since=None, now=NOON) == 2
     assert (names(db, state="waiting"), store.count_waiting(db)) == (["ann", "bob"], 2)
     row = db.get(Person, store.read_named_people(db, ["ann"])["ann"].user_id)
     assert row is not None
