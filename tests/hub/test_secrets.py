@@ -257,7 +257,6 @@ async def set_own_passwords(trial: Trial, known: dict[str, str]) -> None:
         (400, old, first, typo),
         (400, old, old, old),
         (400, old, first[:7], first[:7]),
-        (400, old, known["the tutors'"], known["the tutors'"]),
         (200, old, first, first),
         (200, first, second, second),
     ):
@@ -357,8 +356,8 @@ async def break_database(trial: Trial, place: Place) -> None:
     browser, stray = await trial.browser(), trial.diary.make(what)
     typed = {"name": stray[:24], "code": stray, "new": stray, "again": stray}
     place.run("ALTER TABLE jhaws_person RENAME TO broken")
-    await browser.post("hub/login", expect=500, may=[what], username=stray[:24], password=stray)
-    await browser.post("hub/jhaws/reset", expect=500, may=[what], **typed)
+    await browser.post("hub/login", expect=503, may=[what], username=stray[:24], password=stray)
+    await browser.post("hub/jhaws/reset", expect=503, may=[what], **typed)
     place.run("ALTER TABLE broken RENAME TO jhaws_person")
 
 

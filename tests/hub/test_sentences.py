@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)
 GERMAN = "de-CH,de;q=0.9,en;q=0.8"
 CONFIG = """
 c.JhawsAuthenticator.admin_users = {"root", "boss"}
+c.JhawsAuthenticator.allowed_users = {"zed"}
 c.JhawsAuthenticator.user_password = "shared-password"
 c.JhawsAuthenticator.admin_password = "the-admins-own-password-of-40-characters"
 """
@@ -30,7 +31,7 @@ ERRORS = [
     ("GET", "people/nobody", None, 404, "The hub has no user 'nobody'.", "Den Namen 'nobody' gibt es auf diesem Hub"),
     ("GET", "people?state=odd", None, 400, "state must be one of allowed", "state muss eines von diesen sein: allowed"),
     ("POST", "people", {"names": ["a/b"]}, 400, "'a/b': A user name must", "'a/b': Ein Benutzername darf keinen"),
-    ("POST", "people", {"names": ["root"]}, 409, "'root' is a user of the hub", "'root' gibt es auf diesem Hub schon"),
+    ("POST", "people", {"names": ["zed"]}, 409, "'zed' is a user of the hub", "'zed' gibt es auf diesem Hub schon"),
     (
         "POST",
         "people",
@@ -47,8 +48,8 @@ ERRORS = [
         "One request adds 20,000",
         "Auf einmal lassen sich höchstens 20.000",
     ),
-    ("PATCH", "people/root", {"ends_at": "soon"}, 400, "The end must be a day", "Das Ende muss ein Tag von 2000 bis"),
-    ("PATCH", "people/root", {"odd": 1}, 400, "There is no field 'odd'; there are", "Das Feld 'odd' gibt es nicht. Es"),
+    ("PATCH", "people/zed", {"ends_at": "soon"}, 400, "The end must be a day", "Das Ende muss ein Tag von 2000 bis"),
+    ("PATCH", "people/zed", {"odd": 1}, 400, "There is no field 'odd'; there are", "Das Feld 'odd' gibt es nicht. Es"),
     ("PATCH", "people/root", {"note": "x"}, 403, "Only admins can make", "Nur Admins können Admins ernennen"),
     ("POST", "people", {"names": ["eve"], "admin": True}, 403, "Only admins can make", "Nur Admins können Admins"),
     ("POST", "waiting", {"allow": 1}, 400, "allow must be a list of names", "allow muss eine Liste von Namen sein"),
