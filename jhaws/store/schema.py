@@ -22,6 +22,7 @@ from .tables import Base, HubDatabase
 MIGRATIONS = Path(__file__).parent / "migrations"
 # JupyterHub's own revision stands in `alembic_version`.
 VERSION_TABLE = "jhaws_alembic_version"
+DATABASES = ("sqlite", "postgresql")
 
 
 def prepare_tables(db: Session) -> None:
@@ -33,10 +34,16 @@ def prepare_tables(db: Session) -> None:
         db: The hub's session; its own connection is used.
 
     Raises:
-        ConfigError: The database is of a newer jhaws; what is kept there may mean what this version does not know.
+        ConfigError: The database is of a newer jhaws; what is kept there may mean what this version does not know. Or
+            it is of a kind that jhaws does not know.
     """
-    # Whoever logs an error of the database would log a statement's values as well: names, hashes, tokens.
     engine: Any = db.get_bind()
+    if engine.dialect.name not in DATABASES:
+        raise ConfigError(
+            "JupyterHub.db_url (z2jh: hub.db.type) must name a SQLite or PostgreSQL database, in which jhaws has its "
+            f"tables, got {engine.dialect.name}. Use one of these."
+        )
+    # Whoever logs an error of the database would log a statement's values as well: names, hashes, tokens.
     engine.hide_parameters = True
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

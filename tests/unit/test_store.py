@@ -96,6 +96,14 @@ def test_admins_keep_their_own_passwords_over_the_upgrade(db: Session) -> None:
     assert found == {"root": True, "ann": False}
 
 
+def test_a_database_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which ones there are is said at the hub's start, not by an error of some statement later."""
+    with opened(f"sqlite:///{tmp_path}/hub.sqlite") as session:
+        monkeypatch.setattr(session.get_bind().dialect, "name", "mysql")
+        with pytest.raises(ConfigError, match="must name a SQLite or PostgreSQL database, .* got mysql"):
+            store.prepare_tables(session)
+
+
 def test_a_database_of_a_newer_jhaws_is_not_touched(db: Session) -> None:
     """Whoever goes back to an older image learns it at once, instead of losing what the newer one has kept."""
     store.prepare_tables(db)
