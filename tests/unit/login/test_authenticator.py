@@ -436,7 +436,7 @@ def earlier_users(tmp_path: Path) -> None:
 async def test_users_of_an_earlier_login_wait_for_an_admin(start: Start, hub_log: Log) -> None:
     """Those whom the configuration does not name; the log says so once, at the first start with jhaws."""
     app = await start(allowed_users={"Ann"})
-    assert "has 2 users from before JhawsAuthenticator" in hub_log.text
+    assert "has 2 users whom another login than JhawsAuthenticator has let in" in hub_log.text
     assert [await may_enter(app, name) for name in ("guest-1", "guest-2", "ann")] == [False, False, True]
     assert "'guest-1' from unknown: the name is from before jhaws's login" in hub_log.text
     assert await may_enter(app, "root", ADMIN)

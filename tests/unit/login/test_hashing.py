@@ -129,7 +129,7 @@ async def test_what_is_remembered_is_of_one_process_and_no_password() -> None:
 
 
 async def test_many_that_wait_are_answered_in_their_order() -> None:
-    """Nobody starves: of 40 attempts each is answered, and none is passed over by more than the one beside it."""
+    """Nobody starves: of 40 attempts each is answered, and when one is, all before it have been but those in work."""
     checker, own = Checker(), hashing.make_hash(OWN)
     order = list[int]()
 
@@ -140,7 +140,9 @@ async def test_many_that_wait_are_answered_in_their_order() -> None:
     await asyncio.gather(*(attempt(number) for number in range(40)))
 
     assert sorted(order) == list(range(40))
-    assert max(abs(place - number) for place, number in enumerate(order)) <= 4
+    # However long one thread is held up, it holds one attempt; the others go on with those that wait.
+    held_up = [len(set(range(number)) - set(order[:place])) for place, number in enumerate(order)]
+    assert max(held_up) < hashing.THREADS
 
 
 GOOD = hashing.make_hash(SHARED)
