@@ -48,6 +48,7 @@ class Door:
         self._owner = owner
         self.gate = gate.Gate(lambda: self._db, tidy=self._forget_old_logins)
         self.trusted: addresses.Networks = ()
+        self._doorway = asyncio.Lock()
 
     @property
     def _db(self) -> Any:
@@ -55,6 +56,8 @@ class Door:
 
     async def enter(self, handler: Any, data: Any) -> dict[str, Any] | None:
         """Let somebody in, or not; `JhawsAuthenticator.authenticate` says what goes in and comes out."""
+        async with self._doorway:  # one in each turn of the event loop, or 200 at once would hold it for a second
+            await asyncio.sleep(0)
         login = passwords.make_login(data)
         name = self._owner.user_name(login.username)
         address = self.client_address(handler)
