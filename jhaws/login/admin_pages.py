@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
@@ -49,11 +48,6 @@ SCRIPT_WORDS = (
 
 class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream has no types
     """What all of these pages have."""
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Where days end, and in which times are shown."""
-        return ZoneInfo(self.authenticator.time_zone)
 
     def text(self, key: str, **values: Any) -> str:
         """Return one of our texts."""
@@ -112,9 +106,7 @@ class PeoplePage(AdminPage):
     @people_api.needs("admin:users")
     async def get(self) -> None:
         """Show one page of the list."""
-        asked = {
-            name: self.get_query_argument(name, "").replace("\0", "")[:255] for name in ("search", "state", "order")
-        }
+        asked = self.read_query("search", "state", "order")
         state: Any = asked["state"] if asked["state"] in people_api.STATES else ""
         order: Any = asked["order"] if asked["order"].removeprefix("-") in people_api.ORDERS else "name"
         number = self.page_number("page", least=1)

@@ -8,7 +8,9 @@ notes in most of them.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
@@ -22,6 +24,7 @@ class SentenceMixin:
     """Makes a handler of JupyterHub's answer in the language of the request; stands in front of its class."""
 
     request: Any
+    authenticator: Any
     db: Any
     log: Any
 
@@ -29,6 +32,16 @@ class SentenceMixin:
     def language(self) -> str:
         """The language of the request."""
         return words.choose_language(self.request.headers.get("Accept-Language", ""))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where days end, and the zone of times that have none."""
+        return ZoneInfo(self.authenticator.time_zone)
+
+    @functools.cached_property
+    def address(self) -> str:
+        """Where the request came from."""
+        return str(self.authenticator.door.client_address(self))
 
     def set_default_headers(self) -> None:
         """Keep every answer out of caches, errors too."""

@@ -41,11 +41,6 @@ class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHu
         """The name of the user or the service that asks."""
         return str(self.current_user.name)
 
-    @property
-    def address(self) -> str:
-        """Where the request came from."""
-        return str(self.authenticator.door.client_address(self))
-
 
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
@@ -55,7 +50,7 @@ class SharedPasswordAPI(PasswordAPI):
         self.check_scope()
         body = self.get_json_body()
         try:
-            change = read_change(body, now=datetime.now(UTC), zone=ZoneInfo(self.authenticator.time_zone))
+            change = read_change(body, now=datetime.now(UTC), zone=self.zone)
         except PasswordError as error:
             self.refuse(400, error.sentence)
         if change["groups"] is not None:
@@ -105,7 +100,6 @@ class ResetAPI(PasswordAPI):
         by = self.requester
         code, ends_at = keyring.give_code(self.db, name, whose=whose, actor=by, address=self.address)
         self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
-        self.set_header("Cache-Control", "no-store")
         self.set_status(201)
         self.write(
             {

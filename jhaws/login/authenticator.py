@@ -315,8 +315,6 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
                 self.log.warning(sentence)
             configured.warn_of_missing_passwords(self)
             sources.hide_passwords(self.parent.config, type(self).section_names())
-            # An error of the database would show in the log what somebody typed as a name.
-            self.parent.db.get_bind().hide_parameters = True
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.

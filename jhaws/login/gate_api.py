@@ -143,12 +143,11 @@ def _show_entry(entry: AuditEntry) -> dict[str, str]:
 
 def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:
     """Put what an admin did by the API into the audit log."""
-    authenticator = handler.authenticator
     store.add_audit(
         handler.db,
         action=action,
         at=datetime.now(UTC),
         actor=handler.current_user.name,
-        address=authenticator.door.client_address(handler),
+        address=handler.address,
         detail=detail,
     )

@@ -69,7 +69,6 @@ async def show(handler: Any, *, title: str, min_length: int, fields: str = "", e
     """
     header = handler.request.headers.get("Accept-Language", "")
     texts = words.make_words(header, min_length=min_length)
-    handler.set_header("Cache-Control", "no-store")
     handler.set_header("Referrer-Policy", "no-referrer")
     values, hidden = more.pop("values", {}), more.pop("hidden", False)
     for key in ("help", "done", "next_text"):
@@ -142,11 +141,6 @@ class PasswordPage(QuietForm):
     def field(self, name: str) -> str:
         """Return a field of the form as it was typed, "" where it is missing."""
         return str(self.get_body_argument(name, "", strip=False))
-
-    @property
-    def address(self) -> str:
-        """Where the request came from."""
-        return str(self.authenticator.door.client_address(self))
 
     async def end_other_logins(self, name: str) -> Any:
         """End all logins and tokens of a user but those of servers, commit, and return JupyterHub's user."""

@@ -339,25 +339,22 @@ class _Plan:
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
             kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
-            mighty = self._read_promoted(own)
-            store.write(own, statements)
-            # Who has become an admin by a group's roles loses what was opened before, as with the flag.
-            store.write(own, store.make_promotions(self._read_promoted(own) - mighty))
+            store.write_moves(own, statements, moved=self._find_moved(own))
             if self.undoes is None:
                 store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
             store.add_audit(own, action=self.action, at=now, detail=self.counts, **who)
 
         store.write_apart(db, write)
 
-    def _read_promoted(self, db: Session) -> frozenset[int]:
-        """Read who is an admin by roles, of those who join a group whose roles lead there."""
+    def _find_moved(self, db: Session) -> list[int]:
+        """Find who joins groups, if the roles of one of these make admins."""
         joins = {
             each.new.name: set(each.new.groups or ()) - set(each.old.groups or ()) for each in self.changes.changed
         }
         joined = {group for groups in joins.values() for group in groups}
         if not joined or not store.lead_groups_to_admins(db, joined):
-            return frozenset()
-        return store.read_mighty(db, [self.current[name].user_id for name, groups in joins.items() if groups])
+            return []
+        return [self.current[name].user_id for name, groups in joins.items() if groups]
 
     def _make_person(self, entry: roster.Entry) -> store.NewPerson:
         kept = self.undoes.kept.get(entry.name, {}) if self.undoes else {}

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.metrics import TOTAL_USERS
@@ -44,7 +43,7 @@ def needs(scope: str) -> Callable[[_Method], _Method]:
 
 
 def read_actor(handler: Any) -> Actor:
-    """Say who sends a request, of any handler of the hub, and what they may do."""
+    """Say who sends a request, of any handler of ours, and what they may do."""
     user, authenticator = handler.current_user, handler.authenticator
     admins = {authenticator.normalize_username(name) for name in authenticator.admin_users}
     mine = {user.name} if isinstance(user, User) else set()
@@ -53,22 +52,17 @@ def read_actor(handler: Any) -> Actor:
         keep=frozenset(admins | mine),
         is_admin=bool(user.admin),
         may_group=handler.parsed_scopes.get("admin:groups") == Scope.ALL,
-        address=authenticator.door.client_address(handler),
+        address=handler.address,
     )
 
 
 class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What all handlers of people have."""
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
         """Who asks."""
         return read_actor(self)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Where days end."""
-        return ZoneInfo(self.authenticator.time_zone)
 
     @property
     def hub_app(self) -> Any:
@@ -105,16 +99,11 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
         if not self.actor.is_admin and self.authenticator.is_admin_name(person.name):
             self.refuse(403, say("Only admins can make, change or remove admins."))
 
-    def audit(self, action: str, name: str, detail: str = "") -> None:
-        """Put an entry into the session, with who acts."""
-        actor = self.actor
-        values = {"name": name, "actor": actor.name, "address": actor.address, "detail": detail}
-        store.add_audit(self.db, action=action, at=datetime.now(UTC), **values)
-
-    def commit(self, write: Any) -> None:
-        """Run what writes, and commit it."""
-        write()
-        self.db.commit()
+    def audit(self, action: str, names: Iterable[str], detail: str = "") -> None:
+        """Write an entry for each name, with who acts; the caller commits."""
+        entries = [(action, name, detail) for name in names]
+        who = {"actor": self.actor.name, "address": self.actor.address}
+        store.write(self.db, [store.make_audits(entries, at=datetime.now(UTC), **who)])
 
     def model(self, person: store.ListedPerson) -> dict[str, Any]:
         """Return what the API says of a person."""
@@ -181,16 +170,13 @@ class PeopleListHandler(PeopleHandler):
         except RefusedError as error:
             self.refuse(error.status, error.sentence)
 
-        def write() -> None:
-            store.add_people(self.db, [importing.make_person(entry) for entry in entries], created=datetime.now(UTC))
-            for entry in entries:
-                self.audit("person.added", entry.name)
-
         names = {entry.name for entry in entries}
         if there := sorted(store.read_named_people(self.db, names)):
             sentence = say("{name} is a user of the hub already, so nobody was added.", name=show_name(there[0]))
             self.refuse(409, sentence)
-        self.commit(write)
+        store.add_people(self.db, [importing.make_person(entry) for entry in entries], created=datetime.now(UTC))
+        self.audit("person.added", [entry.name for entry in entries])
+        self.db.commit()
         TOTAL_USERS.inc(len(entries))
         await closing.find_closer(self.hub_app).close_due()
         found = store.read_named_people(self.db, names)
@@ -218,11 +204,9 @@ class PersonHandler(PeopleHandler):
         except RefusedError as error:
             self.refuse(error.status, error.sentence)
 
-        def write() -> None:
-            store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
-            self.audit("person.changed", person.name, list_audit.describe(values))
-
-        self.commit(write)
+        store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
+        self.audit("person.changed", [person.name], list_audit.describe(values))
+        self.db.commit()
         if {"blocked", "ends_at", "waiting"} & values.keys():
             await self.close_if_shut(person.name)
         self.write(json.dumps(self.model(self.find_person(person.name))))
@@ -266,7 +250,8 @@ class RevokeHandler(PeopleHandler):
         person = self.find_person(name)
         self.check_admin(person)
         left = await closing.find_closer(self.hub_app).revoke([person.user_id])
-        self.commit(lambda: self.audit("person.revoked", person.name))
+        self.audit("person.revoked", [person.name])
+        self.db.commit()
         self.log.info("Revoked the logins, tokens and servers of %s.", show_name(person.name))
         self.write(json.dumps(self.model(self.find_person(person.name)) | {"servers": left}))
 
@@ -279,26 +264,19 @@ class WaitingHandler(PeopleHandler):
         """Let some or all of them in."""
         allow = self.read_body().get("allow")
         if allow == "all":
-            counts: list[int] = []
-
-            def let_all() -> None:
-                counts.append(store.let_everybody_in(self.db))
-                self.audit("people.allowed", "", f"{counts[0]} who waited")
-
-            self.commit(let_all)
-            self.write(json.dumps({"allowed": counts[0]}))
+            count = store.let_everybody_in(self.db)
+            self.audit("people.allowed", [""], f"{count} who waited")
+            self.db.commit()
+            self.write(json.dumps({"allowed": count}))
             return
         if not isinstance(allow, list) or not allow or not all(isinstance(name, str) for name in allow):
             self.refuse(400, say('allow must be a list of names, or "all".'))
         found = [self.find_person(name) for name in allow]
         waiting = {person.user_id: {"waiting": False} for person in found if person.standing.waiting}
 
-        def let_in() -> None:
-            store.update_people(self.db, waiting, now=datetime.now(UTC))
-            for person in found:
-                self.audit("person.allowed", person.name)
-
-        self.commit(let_in)
+        store.update_people(self.db, waiting, now=datetime.now(UTC))
+        self.audit("person.allowed", [person.name for person in found])
+        self.db.commit()
         self.write(json.dumps({"allowed": len(waiting)}))
 
 

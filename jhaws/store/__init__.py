@@ -21,6 +21,7 @@ from .accounts import (
 )
 from .apart import can_write_apart, was_overtaken, write_apart
 from .audit import add_audit, add_audit_of_members, make_audits, prune_audit, read_audit
+from .forgetting import forget_changed, forget_deleted
 from .passwords import (
     CodeFor,
     Fingerprint,
@@ -65,13 +66,12 @@ from .people_writing import (
     add_waiting,
     delete_person,
     end_sessions,
-    forget_changed,
-    forget_deleted,
     let_everybody_in,
     update_people,
     write,
+    write_moves,
 )
-from .promotions import make_promotions, watch_promotions
+from .promotions import watch_promotions
 from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
@@ -142,7 +142,6 @@ __all__ = [
     "make_audits",
     "make_check",
     "make_deletions",
-    "make_promotions",
     "make_server_check",
     "make_updates",
     "mark_undone",
@@ -176,5 +175,6 @@ __all__ = [
     "watch_promotions",
     "write",
     "write_apart",
+    "write_moves",
     "write_tallies",
 ]

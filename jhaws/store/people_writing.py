@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import Integer, Unicode, delete, exists, inspect, select, true, update
+from sqlalchemy import Integer, Unicode, delete, exists, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from .accounts import read_mighty
+from .forgetting import TOKENS, forget_changed, forget_members, forget_tokens
 from .people_statements import NewPerson, make_additions, make_updates
 from .promotions import make_promotions
 from .tables import Base, Person
@@ -24,21 +25,18 @@ from .unpacking import is_one_of, unpack
 
 _USERS = orm.User.__table__
 _PEOPLE = Base.metadata.tables[Person.__tablename__]
-_TOKENS = (orm.APIToken, orm.OAuthCode)
 
 
 def add_people(db: Session, people: Sequence[NewPerson], *, created: datetime) -> None:
     """Do what `make_additions` says; the caller commits."""
     write(db, make_additions(people, created=created))
-    _forget_members(db)
+    forget_members(db)
 
 
 def update_people(db: Session, changes: Mapping[int, Mapping[str, Any]], *, now: datetime) -> None:
     """Do what `make_updates` says, and end the logins of those whom a group makes an admin; the caller commits."""
     moved = [user_id for user_id, values in changes.items() if "groups" in values]
-    before = read_mighty(db, moved)
-    write(db, make_updates(changes, now=now))
-    write(db, make_promotions(read_mighty(db, moved) - before))
+    write_moves(db, make_updates(changes, now=now), moved=moved)
     forget_changed(db, changes)
 
 
@@ -47,6 +45,19 @@ def write(db: Session, statements: Iterable[Executable]) -> None:
     db.flush()
     for statement in statements:
         db.execute(statement)
+
+
+def write_moves(db: Session, statements: Iterable[Executable], *, moved: Collection[int]) -> None:
+    """Execute statements that put users into groups, and end the logins of those whom these make admins.
+
+    Args:
+        db: A session; the caller commits.
+        statements: With all that `moved` needs.
+        moved: The users who may have become admins by it.
+    """
+    before = read_mighty(db, moved)
+    write(db, statements)
+    write(db, make_promotions(read_mighty(db, moved) - before))
 
 
 def delete_person(db: Session, user_id: int) -> None:
@@ -96,52 +107,7 @@ def end_sessions(db: Session, user_ids: Collection[int]) -> None:
     rows = ([user_id, secrets.token_hex(16)] for user_id in user_ids)
     fresh = unpack(rows, user_id=Integer(), cookie_id=Unicode())
     db.execute(update(_USERS).where(_USERS.c.id == fresh.c.user_id).values(cookie_id=fresh.c.cookie_id))
-    for kind in _TOKENS:
+    for kind in TOKENS:
         table: Any = kind.__table__
         db.execute(delete(table).where(is_one_of(table.c.user_id, user_ids)))
-    _forget_tokens(db, user_ids)
-
-
-def _forget_tokens(db: Session, user_ids: Collection[int]) -> None:
-    for found in _find_objects(db, _TOKENS, user_ids):
-        db.expunge(found)
-    for found in _find_objects(db, (orm.User,), user_ids):
-        db.expire(found, ["cookie_id", "api_tokens", "oauth_codes"])
-
-
-def forget_changed(db: Session, user_ids: Collection[int]) -> None:
-    """Let a session read anew what it has of people who were changed."""
-    _forget_tokens(db, user_ids)  # of those who became admins
-    for found in _find_objects(db, (orm.User,), user_ids):
-        db.expire(found, ["admin", "roles", "groups", "created"])
-    for found in _find_objects(db, (Person,), user_ids):
-        db.expire(found)
-    _forget_members(db)
-
-
-def forget_deleted(db: Session, user_ids: Collection[int]) -> None:
-    """Take what a session has of people who were deleted out of it."""
-    for found in _find_objects(db, (orm.User, orm.Spawner, Person, *_TOKENS), user_ids):
-        if found in db:  # a user takes what belongs to it along
-            db.expunge(found)
-    _forget_members(db)
-
-
-def _find_objects(db: Session, kinds: tuple[type, ...], user_ids: Collection[int]) -> list[Any]:
-    """Return the objects of some kinds in a session that belong to users; nothing is read from the database."""
-    numbers = frozenset(user_ids)
-    found = [each for each in list(db.identity_map.values()) if isinstance(each, kinds)]
-    return [each for each in found if _find_owner(each) in numbers]
-
-
-def _find_owner(found: Any) -> int | None:
-    """Return the number of the user whom an object belongs to."""
-    state = inspect(found)
-    number: int | None = state.identity[0] if isinstance(found, orm.User | Person) else state.dict.get("user_id")
-    return number
-
-
-def _forget_members(db: Session) -> None:
-    for found in list(db.identity_map.values()):
-        if isinstance(found, orm.Group):
-            db.expire(found, ["users"])
+    forget_tokens(db, user_ids)

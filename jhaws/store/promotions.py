@@ -32,6 +32,7 @@ from sqlalchemy.orm import object_session
 from sqlalchemy.sql.base import Executable
 
 from .accounts import is_mighty, read_mighty
+from .forgetting import forget_tokens
 from .unpacking import is_one_of, unpack
 
 _USERS: Any = orm.User.__table__
@@ -92,11 +93,7 @@ def _end(user: Any) -> None:
     with session.no_autoflush:
         for statement in make_promotions([user.id]):
             session.execute(statement)
-        for found in list(session.identity_map.values()):
-            is_token = isinstance(found, orm.APIToken | orm.OAuthCode)
-            if is_token and inspect(found).dict.get("user_id") == inspect(user).identity[0]:
-                session.expunge(found)
-        session.expire(user, ["cookie_id", "api_tokens", "oauth_codes"])
+        forget_tokens(session, [user.id])
 
 
 def _is_of_server() -> Any:

@@ -418,6 +418,21 @@ async def test_who_may_change_users_but_is_no_admin_reads_what_is_refused(
     await opened.context.close()
 
 
+async def test_somebody_is_deleted_in_a_tab_that_has_not_seen_the_list(
+    chromium: Any, hub: RunningHub, root: Session
+) -> None:
+    """A person's page that was opened by its address leads to the whole list."""
+    await add(root, "leaver")
+    opened = await log_in(chromium, hub, "root", ADMIN)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    opened.on("dialog", lambda dialog: dialog.accept())
+    await opened.goto(hub.url + "hub/jhaws/people/leaver")
+    await opened.get_by_role("button", name="Delete", exact=True).click()
+    await opened.wait_for_url(hub.url + "hub/jhaws/people")
+    assert await done(opened) == "leaver is deleted."
+    await opened.context.close()
+
+
 async def test_all_of_it_is_there_in_german(chromium: Any, hub: RunningHub) -> None:
     """A browser that asks for German gets German, and a page says so to a screen reader."""
     german = await log_in(chromium, hub, "root", ADMIN, locale="de-DE")

@@ -43,6 +43,9 @@ window.jhaws = (() => {
     return found ? decodeURIComponent(found[1]) : window.jhdata.xsrf_token;
   }
 
+  // The query of the list of people as it was seen last; "" where this tab has seen none.
+  const lastSearch = () => window.sessionStorage.getItem(LIST) || "";
+
   // Ask the API; the answer is its JSON. An error is one sentence.
   async function ask(method, path, body) {
     let response;
@@ -131,7 +134,7 @@ window.jhaws = (() => {
     run(form.querySelector("button[type=submit]"), async () => {
       const answer = await ask(method, api, asked);
       keepNotice(done || (Array.isArray(answer) ? `${words.added}: ${answer.length}` : words.saved));
-      if (next) window.location.assign(next + window.sessionStorage.getItem(LIST));
+      if (next) window.location.assign(next + lastSearch());
       else window.location.reload();
     });
   }
@@ -162,7 +165,7 @@ window.jhaws = (() => {
   }
   if (document.getElementById("jhaws-list")) window.sessionStorage.setItem(LIST, window.location.search);
   const back = document.getElementById("jhaws-back");
-  if (back) back.href += window.sessionStorage.getItem(LIST) || "";
+  if (back) back.href += lastSearch();
   const coding = document.getElementById("jhaws-give-code");
   if (coding) {
     coding.addEventListener("submit", (event) => {

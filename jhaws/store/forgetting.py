@@ -1,0 +1,65 @@
+"""What the hub's session must forget of what was changed by statements.
+
+JupyterHub's session keeps objects for good and does not read them anew after a commit. Each function here makes it
+forget just what has changed; nothing is read from the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from jupyterhub import orm
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session
+
+from .tables import Person
+
+TOKENS = (orm.APIToken, orm.OAuthCode)
+
+
+def forget_tokens(db: Session, user_ids: Collection[int]) -> None:
+    """Let a session forget the tokens of users, and read their cookies anew."""
+    for found in _find_objects(db, TOKENS, user_ids):
+        db.expunge(found)
+    for found in _find_objects(db, (orm.User,), user_ids):
+        db.expire(found, ["cookie_id", "api_tokens", "oauth_codes"])
+
+
+def forget_changed(db: Session, user_ids: Collection[int]) -> None:
+    """Let a session read anew what it has of people who were changed."""
+    forget_tokens(db, user_ids)  # of those who became admins
+    for found in _find_objects(db, (orm.User,), user_ids):
+        db.expire(found, ["admin", "roles", "groups", "created"])
+    for found in _find_objects(db, (Person,), user_ids):
+        db.expire(found)
+    forget_members(db)
+
+
+def forget_deleted(db: Session, user_ids: Collection[int]) -> None:
+    """Take what a session has of people who were deleted out of it."""
+    for found in _find_objects(db, (orm.User, orm.Spawner, Person, *TOKENS), user_ids):
+        if found in db:  # a user takes what belongs to it along
+            db.expunge(found)
+    forget_members(db)
+
+
+def _find_objects(db: Session, kinds: tuple[type, ...], user_ids: Collection[int]) -> list[Any]:
+    """Return the objects of some kinds in a session that belong to users; nothing is read from the database."""
+    numbers = frozenset(user_ids)
+    found = [each for each in list(db.identity_map.values()) if isinstance(each, kinds)]
+    return [each for each in found if _find_owner(each) in numbers]
+
+
+def _find_owner(found: Any) -> int | None:
+    """Return the number of the user whom an object belongs to."""
+    state = inspect(found)
+    number: int | None = state.identity[0] if isinstance(found, orm.User | Person) else state.dict.get("user_id")
+    return number
+
+
+def forget_members(db: Session) -> None:
+    """Let a session read anew who is in groups."""
+    for found in list(db.identity_map.values()):
+        if isinstance(found, orm.Group):
+            db.expire(found, ["users"])
