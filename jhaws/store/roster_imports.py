@@ -1,7 +1,7 @@
 """The last import of a list of people, kept so that it can be undone.
 
 Beside what was changed, a row has of whoever was removed what no list has: a block, waiting, the own password. That
-never leaves the database, so it stands apart from the changes, in a second line of JSON.
+never leaves the database, and goes when the import is undone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ _KEPT = (
     Person.password_for_admin,
 )
 _KEPT_NAMES = tuple(column.key for column in _KEPT)
-_COLUMNS = (RosterImport.number, RosterImport.at, RosterImport.made_by, RosterImport.changes, RosterImport.undone_at)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class PastImport:
         number: Of this one, and never of another.
         at: When; whom it added was made at just that time.
         made_by: The admin's name.
-        changes: What it changed, JSON.
+        changes: What it changed, JSON; "" where it was undone.
         undone_at: When it was undone; None is never.
         kept: By name, of those whom it removed, fields of `NewPerson` that are not in `changes`.
     """
@@ -55,11 +54,11 @@ class PastImport:
 
 def read_import(db: Session) -> PastImport | None:
     """Read the last import."""
-    row: Any = db.execute(select(*_COLUMNS).order_by(RosterImport.number.desc()).limit(1)).first()
+    last = select(RosterImport.__table__).order_by(RosterImport.number.desc()).limit(1)  # no object, it is large
+    row: Any = db.execute(last).first()
     if row is None:
         return None
-    changes, _, kept = row.changes.partition("\n")
-    return PastImport(row.number, row.at, row.made_by, changes, row.undone_at, _unpack(json.loads(kept or "{}")))
+    return PastImport(row.number, row.at, row.made_by, row.changes, row.undone_at, _unpack(json.loads(row.kept)))
 
 
 def read_kept(db: Session, user_ids: Collection[int]) -> dict[str, dict[str, Any]]:
@@ -76,23 +75,23 @@ def add_import(db: Session, *, at: datetime, made_by: str, changes: str, kept: M
         db: A session.
         at: Aware time, which those whom it added have as well.
         made_by: The admin's name.
-        changes: What it changed, JSON in one line.
+        changes: What it changed, JSON.
         kept: What `read_kept` said before it.
     """
-    lines = changes + "\n" + json.dumps(kept, default=datetime.isoformat)
+    values = {"at": at, "made_by": made_by, "changes": changes, "kept": json.dumps(kept, default=datetime.isoformat)}
     # The new one first: SQLite would give it the number of the last one if that was gone.
-    added: Any = db.execute(insert(RosterImport).values(at=at, made_by=made_by, changes=lines))
+    added: Any = db.execute(insert(RosterImport).values(**values))
     db.execute(delete(RosterImport).where(RosterImport.number != added.inserted_primary_key[0]))
 
 
 def mark_undone(db: Session, number: int, *, at: datetime) -> bool:
-    """Remember that an import was undone; the caller commits.
+    """Remember that an import was undone, and forget what it had changed; the caller commits.
 
     Returns:
         False where there is another one meanwhile, or it was undone before.
     """
     mine = (RosterImport.number == number, RosterImport.undone_at.is_(None))
-    done: Any = db.execute(update(RosterImport).where(*mine).values(undone_at=at))
+    done: Any = db.execute(update(RosterImport).where(*mine).values(undone_at=at, changes="", kept="{}"))
     return bool(done.rowcount)
 
 

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from jupyterhub import orm
-from sqlalchemy import column, event, inspect, or_, select, table, text, update
+from sqlalchemy import column, event, inspect, select, table, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
@@ -98,10 +98,7 @@ def ensure_login(db: Session, *, now: datetime) -> datetime | None:
         Aware time: users who were made after it are of another login's choice. None: all are.
     """
     row = _ensure_row(db)
-    # Without a time it is of a jhaws that kept none, and all users are of its choice.
-    until = row.users_until or now if row.login_since else None
-    row.login_since = row.login_since or now
-    row.users_until = now
+    until, row.users_until = row.users_until, now
     if not event.contains(db, "after_flush", _note_new_users):
         event.listen(db, "after_flush", _note_new_users)
     return until
@@ -117,7 +114,7 @@ def make_users_until(at: datetime) -> Executable:
     """Keep that users were made at an aware time, while jhaws's login decided."""
     hub: Any = HubDatabase.__table__
     # An import takes its time; who is made meanwhile is newer.
-    return update(hub).where(or_(hub.c.users_until.is_(None), hub.c.users_until < at)).values(users_until=at)
+    return update(hub).where(hub.c.users_until < at).values(users_until=at)
 
 
 def _ensure_row(db: Session) -> HubDatabase:

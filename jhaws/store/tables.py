@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Index, MetaData, Unicode, UnicodeText
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -52,9 +51,8 @@ class HubDatabase(Base):
 
     number: Mapped[int] = mapped_column(primary_key=True)
     database_id: Mapped[str] = mapped_column(Unicode(NAME_LENGTH))
-    # When jhaws's login first decided who may enter; None where only the spawner is ours.
-    login_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    # When the last user was made while it decided; who was made after that, another login has let in.
+    # When jhaws's login last decided who may enter, or the last user was made while it did; who was made after that,
+    # another login has let in. None where it never did.
     users_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
@@ -164,12 +162,14 @@ class AuditEntry(Base):
 
 
 class RosterImport(Base):
-    """The last import of a list of people: what it changed, so that it can be undone."""
+    """The last import of a list of people: what it changed, so that it can be undone; JSON, and "" when it was."""
 
     __tablename__ = "jhaws_roster_import"
 
     number: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     made_by: Mapped[str] = mapped_column(Unicode(NAME_LENGTH))
-    changes: Mapped[Any] = mapped_column(UnicodeText)
+    changes: Mapped[str] = mapped_column(UnicodeText)
+    # Of whom it removed: what no list has, a block, waiting, the own password.
+    kept: Mapped[str] = mapped_column(UnicodeText)
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

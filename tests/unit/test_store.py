@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from jupyterhub import orm
 from sqlalchemy import create_engine, inspect, select, text
@@ -18,7 +16,7 @@ from sqlalchemy.orm import Session
 from jhaws import store
 from jhaws.errors import ConfigError
 from jhaws.store import Account, ConfiguredUser, StartKind
-from jhaws.store.schema import MIGRATIONS, VERSION_TABLE
+from jhaws.store.schema import VERSION_TABLE
 from tests.postgres import Postgres, running_postgres
 
 # Databases that more than one connection can open.
@@ -73,27 +71,6 @@ def test_migrations_make_what_the_code_reads(db: Session) -> None:
     context = MigrationContext.configure(db.connection(), opts=options | {"version_table": VERSION_TABLE})
 
     assert compare_metadata(context, store.Base.metadata) == []
-
-
-def test_admins_keep_their_own_passwords_over_the_upgrade(db: Session) -> None:
-    """Who is an admin when passwords begin to say for whom they were set; a user's opens no admin's account later."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = db.connection()
-    command.upgrade(config, "0001")
-    for name, admin in (("root", True), ("ann", False)):
-        user = orm.User(name=name, admin=admin)
-        db.add(user)
-        db.flush()
-        row = "INSERT INTO jhaws_person (user_id, user_created, waiting, blocked, note, password_hash) "
-        values = {"number": user.id, "created": user.created, "no": False}
-        db.execute(text(row + "VALUES (:number, :created, :no, :no, '', 'x')"), values)
-    db.commit()
-
-    store.prepare_tables(db)
-
-    found = {name: own.password_for_admin for name in ("root", "ann") if (own := store.read_own(db, name))}
-    assert found == {"root": True, "ann": False}
 
 
 def test_a_database_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

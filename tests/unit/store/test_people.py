@@ -292,7 +292,7 @@ def test_users_from_before_wait_and_are_let_in(db: Session) -> None:
 
 
 def test_the_last_import_is_kept(db: Session) -> None:
-    """The one before goes; only the last one can be undone, once, and says when."""
+    """The one before goes; only the last one can be undone, once, and says when, and then what it changed goes too."""
     assert store.read_import(db) is None
     store.add_import(db, at=NOON, made_by="ann", changes="{}", kept={})
     store.add_import(db, at=NOON + HOUR, made_by="root", changes="[]", kept={})
@@ -303,7 +303,7 @@ def test_the_last_import_is_kept(db: Session) -> None:
     db.commit()
 
     assert (marked, store.mark_undone(db, past.number, at=NOON)) == ([False, True], False)
-    assert store.read_import(db) == store.PastImport(2, NOON + HOUR, "root", "[]", NOON + 2 * HOUR)
+    assert store.read_import(db) == store.PastImport(2, NOON + HOUR, "root", "", NOON + 2 * HOUR)
     assert len(list(db.scalars(select(RosterImport)))) == 1
 
 

@@ -41,7 +41,7 @@ def upgrade() -> None:
         "jhaws_hub",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("database_id", sa.Unicode(length=255), nullable=False),
-        sa.Column("login_since", sa.DateTime(), nullable=True),
+        sa.Column("users_until", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_jhaws_hub")),
     )
     op.create_table(
@@ -68,8 +68,10 @@ def upgrade() -> None:
         sa.Column("note", sa.Unicode(length=1000), nullable=False),
         sa.Column("password_hash", sa.Unicode(length=255), nullable=True),
         sa.Column("password_set_at", sa.DateTime(), nullable=True),
+        sa.Column("password_for_admin", sa.Boolean(), nullable=False),
         sa.Column("code_hash", sa.Unicode(length=255), nullable=True),
         sa.Column("code_ends_at", sa.DateTime(), nullable=True),
+        sa.Column("code_for", sa.Unicode(length=16), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_jhaws_person")),
     )
     op.create_index("ix_jhaws_person_ends_at", "jhaws_person", ["ends_at"])
@@ -80,6 +82,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(), nullable=False),
         sa.Column("made_by", sa.Unicode(length=255), nullable=False),
         sa.Column("changes", sa.UnicodeText(), nullable=False),
+        sa.Column("kept", sa.UnicodeText(), nullable=False),
         sa.Column("undone_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_jhaws_roster_import")),
     )
