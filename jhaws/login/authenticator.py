@@ -40,6 +40,7 @@ from . import (
 from .configured import SHOWN_NAME_LENGTH
 from .door import Door
 from .people import RefusedError
+from .roster_cells import show_name
 from .times import TimeZoneName
 
 # Characters; far above what a name may have, and so few that looking at each of them costs nothing.
@@ -343,6 +344,18 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             raise web.HTTPError(error.status, "%s", error.sentence) from None
         store.delete_person(self.parent.db, user.id)
         super().delete_user(user)
+
+    def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+        """Let nobody start a server of a person who may not enter, and remember the token that the server gets.
+
+        JupyterHub commits.
+
+        Raises:
+            HTTPError: 403, with a sentence for whoever starts it.
+        """
+        if reason := self.find_standing_refusal(user.name):
+            raise web.HTTPError(403, "The server of %s does not start: %s.", show_name(user.name), reason)
+        store.keep_server_token(self.parent.db, spawner.orm_spawner.id, spawner.api_token)
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""

@@ -85,7 +85,7 @@ class Closer:
         Returns:
             How many servers have not stopped yet; those that are starting are among them.
         """
-        store.end_sessions(self._app.db, person_ids)
+        store.end_logins(self._app.db, person_ids, servers=True)
         self._app.db.commit()
         return await self.stop_servers(person_ids)
 
@@ -122,7 +122,7 @@ class Closer:
         """End the sessions of some people and stop their servers; who has none any more is done."""
         keep = self._app.authenticator.admin_users
         shut = [person for person in due if person.name not in keep]
-        store.end_sessions(self._app.db, [person.user_id for person in shut])
+        store.end_logins(self._app.db, [person.user_id for person in shut], servers=True)
         done: Mapping[int, Mapping[str, Any]] = {
             person.user_id: {"closed_at": now}
             for person in due

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.login import LoginHandler
 from jupyterhub.utils import url_path_join
@@ -145,8 +144,7 @@ class PasswordPage(QuietForm):
     async def end_other_logins(self, name: str) -> Any:
         """End all logins and tokens of a user but those of servers, commit, and return JupyterHub's user."""
         user = self.find_user(name)
-        tokens = [orm.APIToken.find(self.db, each.api_token) for each in user.spawners.values() if each.api_token]
-        store.end_logins(self.db, user.orm_user, keep=[token for token in tokens if token])
+        store.end_logins(self.db, [user.id], servers=False)
         self.db.commit()
         return user
 
@@ -178,10 +176,10 @@ class ResetHandler(PasswordPage):
             shown = None if error.reason in ("differ", "invalid") else min_length
             await self.show_form(error=error.reason, name=typed, code=code, min_length=shown)
             return
-        await self.end_other_logins(name)
+        user = await self.end_other_logins(name)
         self.log.info("%s has set a password by a one-time code.", name)
         home = {"next_url": self.settings["login_url"], "next_text": "login"}
-        await show(self, title="reset_title", done="done", min_length=min_length, **home)
+        await show(self, title="reset_title", done=find_done(user), min_length=min_length, **home)
 
     async def show_form(
         self, *, error: str = "", name: str = "", code: str = "", min_length: int | None = None
@@ -239,7 +237,7 @@ class PasswordHandler(PasswordPage):
         self.set_login_cookie(user)
         self.log.info("%s has changed their password.", name)
         home = {"next_url": url_path_join(self.hub.base_url, "home"), "next_text": "home"}
-        await show(self, title="title", done="done", min_length=min_length, **home)
+        await show(self, title="title", done=find_done(user), min_length=min_length, **home)
 
     async def show_form(self, *, error: str = "") -> None:
         """Show the form, or that there is none for this user."""
@@ -253,6 +251,11 @@ class PasswordHandler(PasswordPage):
             fields="old new again" if min_length else "",
             action=url_path_join(self.hub.base_url, "jhaws/password"),
         )
+
+
+def find_done(user: Any) -> str:
+    """Return the key of what is said when a new password is set."""
+    return "done_running" if user.active else "done"
 
 
 def is_login_form(handler: Any) -> bool:

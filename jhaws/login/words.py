@@ -44,6 +44,12 @@ WORDS = {
         "Your new password is set. All other logins have ended.",
         "Ihr neues Passwort gilt. Alle anderen Anmeldungen sind beendet.",
     ),
+    "done_running": (
+        "Your new password is set. All other logins have ended. Your server goes on: if somebody else may have used "
+        "it, stop it and start it again.",
+        "Ihr neues Passwort gilt. Alle anderen Anmeldungen sind beendet. Ihr Server läuft weiter: Falls jemand anders "
+        "ihn benutzt haben könnte, stoppen Sie ihn und starten Sie ihn neu.",
+    ),
     "login": ("Log in", "Anmelden"),
     "home": ("Home", "Zur Startseite"),
     "off": (

@@ -22,6 +22,7 @@ from .accounts import (
 from .apart import can_write_apart, was_overtaken, write_apart
 from .audit import add_audit, add_audit_of_members, make_audits, prune_audit, read_audit
 from .forgetting import forget_changed, forget_deleted
+from .logins import end_logins, keep_server_token
 from .passwords import (
     CodeFor,
     Fingerprint,
@@ -29,7 +30,6 @@ from .passwords import (
     Own,
     Version,
     add_version,
-    end_logins,
     end_versions,
     read_fingerprints,
     read_own,
@@ -65,7 +65,6 @@ from .people_writing import (
     add_people,
     add_waiting,
     delete_person,
-    end_sessions,
     let_everybody_in,
     update_people,
     write,
@@ -128,13 +127,13 @@ __all__ = [
     "delete_tallies",
     "drop_tables",
     "end_logins",
-    "end_sessions",
     "end_versions",
     "ensure_database_id",
     "ensure_login",
     "forget_changed",
     "forget_deleted",
     "has_server_at",
+    "keep_server_token",
     "lead_groups_to_admins",
     "let_everybody_in",
     "list_tallies",

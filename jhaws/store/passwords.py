@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from jupyterhub import orm
-from jupyterhub.utils import new_token
 from sqlalchemy import and_, delete, false, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -140,22 +139,6 @@ def use_code(db: Session, own: Own, hashed: str, *, for_admin: bool, at: datetim
     mine = and_(Person.user_id == own.user_id, Person.code_hash == own.code_hash)
     result: Any = db.execute(_quietly(update(Person).where(mine).values(**values)))
     return bool(result.rowcount)
-
-
-def end_logins(db: Session, user: orm.User, *, keep: Collection[orm.APIToken] = ()) -> None:
-    """End all logins and tokens of a user but `keep`; the caller commits, and is the hub's own process.
-
-    Args:
-        db: The hub's session.
-        user: The hub's own object, since other handlers look at its cookie.
-        keep: Tokens of the user's servers, which would no longer reach the hub without them.
-    """
-    user.cookie_id = new_token()
-    kept = {token.id for token in keep}
-    for token in list(user.api_tokens):
-        if token.id not in kept:
-            db.delete(token)
-    db.execute(_quietly(delete(orm.OAuthCode).where(orm.OAuthCode.user_id == user.id)))
 
 
 def _make_password(hashed: str | None, *, for_admin: bool, at: datetime) -> dict[str, Any]:

@@ -6,24 +6,21 @@ for good and does not read them anew after a commit: each function makes it forg
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import Integer, Unicode, delete, exists, select, true, update
+from sqlalchemy import delete, exists, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from .accounts import read_mighty
-from .forgetting import TOKENS, forget_changed, forget_members, forget_tokens
+from .forgetting import forget_changed, forget_members
 from .people_statements import NewPerson, make_additions, make_updates
 from .promotions import make_promotions
 from .tables import Base, Person
-from .unpacking import is_one_of, unpack
 
-_USERS = orm.User.__table__
 _PEOPLE = Base.metadata.tables[Person.__tablename__]
 
 
@@ -99,15 +96,3 @@ def let_everybody_in(db: Session) -> int:
         if isinstance(found, Person):
             db.expire(found)
     return int(done.rowcount)
-
-
-def end_sessions(db: Session, user_ids: Collection[int]) -> None:
-    """End the browser logins of users and delete their tokens; the caller commits. Only the hub's own process can."""
-    db.flush()
-    rows = ([user_id, secrets.token_hex(16)] for user_id in user_ids)
-    fresh = unpack(rows, user_id=Integer(), cookie_id=Unicode())
-    db.execute(update(_USERS).where(_USERS.c.id == fresh.c.user_id).values(cookie_id=fresh.c.cookie_id))
-    for kind in TOKENS:
-        table: Any = kind.__table__
-        db.execute(delete(table).where(is_one_of(table.c.user_id, user_ids)))
-    forget_tokens(db, user_ids)

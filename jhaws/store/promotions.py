@@ -8,53 +8,25 @@ tokens, which reach nothing but the server. At hub start nothing ends for those 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import (
-    Integer,
-    Unicode,
-    column,
-    delete,
-    event,
-    func,
-    inspect,
-    not_,
-    or_,
-    select,
-    table,
-    true,
-    update,
-)
+from sqlalchemy import event, inspect, or_, true
 from sqlalchemy.orm import object_session
 from sqlalchemy.sql.base import Executable
 
 from .accounts import is_mighty, read_mighty
 from .forgetting import forget_tokens
-from .unpacking import is_one_of, unpack
+from .logins import make_login_ends
 
 _USERS: Any = orm.User.__table__
-# Scopes as text, which they are: JupyterHub's own type makes SQLAlchemy warn that it cannot cache the query.
-_TOKENS = table("api_tokens", column("user_id"), column("scopes"))
-_CODES: Any = orm.OAuthCode.__table__
-# How the scopes begin that JupyterHub gives a server's own token.
-_SERVER_SCOPES = ('"access:servers!', '"users:activity!')
 
 
 def make_promotions(user_ids: Collection[int]) -> list[Executable]:
     """End the browser logins and tokens of those users who have no admin flag; to be done before they get it."""
-    if not user_ids:
-        return []
-    theirs = is_one_of(_USERS.c.id, user_ids) & or_(_USERS.c.admin.is_(None), _USERS.c.admin != true())
-    numbers = select(_USERS.c.id).where(theirs)
-    fresh = unpack(([user_id, secrets.token_hex(16)] for user_id in user_ids), user_id=Integer(), cookie_id=Unicode())
-    return [
-        delete(_TOKENS).where(_TOKENS.c.user_id.in_(numbers), not_(_is_of_server())),
-        delete(_CODES).where(_CODES.c.user_id.in_(numbers)),
-        update(_USERS).where(theirs, _USERS.c.id == fresh.c.user_id).values(cookie_id=fresh.c.cookie_id),
-    ]
+    is_no_admin = or_(_USERS.c.admin.is_(None), _USERS.c.admin != true())
+    return make_login_ends(user_ids, servers=False, which=is_no_admin)
 
 
 def watch_promotions() -> None:
@@ -94,17 +66,3 @@ def _end(user: Any) -> None:
         for statement in make_promotions([user.id]):
             session.execute(statement)
         forget_tokens(session, [user.id])
-
-
-def _is_of_server() -> Any:
-    """Tell whether a token has no other scopes than a server's own; in SQL, where the list is JSON as text."""
-    scopes = func.coalesce(_TOKENS.c.scopes, '"inherit"')
-    left: Any = scopes
-    for beginning in _SERVER_SCOPES:
-        left = func.replace(left, beginning, "")
-    # Each scope has two quotation marks, and one that begins so has lost one of them.
-    return 2 * _count_quotes(left) == _count_quotes(scopes)
-
-
-def _count_quotes(text: Any) -> Any:
-    return func.length(text) - func.length(func.replace(text, '"', ""))

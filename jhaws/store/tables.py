@@ -107,6 +107,15 @@ class Person(Base):
     code_for: Mapped[str | None] = mapped_column(Unicode(16))
 
 
+class ServerToken(Base):
+    """Which token a server was started with, as JupyterHub has hashed it."""
+
+    __tablename__ = "jhaws_server_token"
+
+    spawner_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token_hash: Mapped[str] = mapped_column(Unicode(HASH_LENGTH))
+
+
 class SharedPassword(Base):
     """A version of the password of a class, or of some groups; hashed."""
 

@@ -10,7 +10,8 @@ import pytest
 from tests.hubclient import Session
 
 from .hubs import RunningHub, running_hub
-from .test_people import ADMIN, CONFIG, SERVER, add, do_import, start_server, use
+from .test_passwords import send
+from .test_people import ADMIN, CONFIG, SERVER, USER, add, do_import, start_server, use
 
 GROUP = "chiefs"
 CHIEFS = f"""
@@ -69,20 +70,32 @@ async def test_who_becomes_an_admin_loses_the_logins_from_before(tmp_path: Path)
         assert [(await again[name].api("GET", "user"))[0] for name in ways] == [200] * len(ways)
 
 
-@pytest.mark.parametrize("way", ["patch", "panel"])
-async def test_a_server_goes_on_when_its_user_becomes_an_admin(tmp_path: Path, way: str) -> None:
-    """It runs, and its own token reaches the hub as before."""
-    async with running_hub(tmp_path, CONFIG + TELLING) as hub:
+@pytest.mark.parametrize("way", ["patch", "panel", "list-group", "own password"])
+async def test_a_server_goes_on_when_what_was_before_ends(tmp_path: Path, way: str) -> None:
+    """Its own token reaches the hub as before, also when the hub has restarted; one that looks the same ends."""
+    optional = "\nc.JhawsAuthenticator.personal_password = 'optional'\n"
+    async with running_hub(tmp_path, CONFIG + CHIEFS + TELLING + optional) as hub:
         root = await hub.login("root", ADMIN)
         await add(root, "ann")
+        browser = await hub.login("ann", USER)
         await start_server(root, "ann")
         token = (tmp_path / "homes" / "ann" / "token").read_text()
+        alike = {"note": "Server at /user/ann/", "scopes": ["access:servers!server=ann/", "users:activity!user=ann"]}
+        forged = (await browser.api("POST", "users/ann/tokens", alike))[1]["token"]
+        activity = {"servers": {"": {"last_activity": "2026-11-21T12:00:00Z"}}}
+        await hub.kill()
+        await hub.start()
+        assert (await hub.api("POST", "users/ann/activity", activity, token=forged))[0] == 200
 
-        await promote(root, way, "ann")
+        if way == "own password":
+            status, page = await send(browser, "password", old=USER, new="a-password-of-her-own")
+            assert (status, "Your server goes on" in page) == (200, True)
+        else:
+            await promote(root, way, "ann")
 
         assert (await root.api("GET", "users/ann"))[1]["servers"][""]["ready"]
-        activity = {"servers": {"": {"last_activity": "2026-11-21T12:00:00Z"}}}
         assert (await hub.api("POST", "users/ann/activity", activity, token=token))[0] == 200
+        assert (await hub.api("POST", "users/ann/activity", activity, token=forged))[0] in (401, 403)
 
 
 async def test_only_an_admin_gives_a_name_of_admin_users_to_somebody(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_sessions_and_tokens_end_for_those_alone(db: Session) -> None:
     db.commit()
     cookies = {name: user.cookie_id for name, user in users.items() if user}
     assert orm.APIToken.find(db, tokens["ann"])
-    store.end_sessions(db, [ids["ann"]])
+    store.end_logins(db, [ids["ann"]], servers=True)
     db.commit()
     ann, bob = users["ann"], users["bob"]
     assert ann is not None

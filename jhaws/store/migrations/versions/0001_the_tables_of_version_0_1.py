@@ -87,6 +87,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_jhaws_roster_import")),
     )
     op.create_table(
+        "jhaws_server_token",
+        sa.Column("spawner_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("token_hash", sa.Unicode(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("spawner_id", name=op.f("pk_jhaws_server_token")),
+    )
+    op.create_table(
         "jhaws_shared_password",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("groups", sa.JSON(none_as_null=True), nullable=True),
