@@ -195,6 +195,7 @@ GERMAN = {
     ),
     "{problem} Nobody was added.": "{problem} Es wurde niemand hinzugefügt.",
     "One request adds {most:,} people at most.": "Auf einmal lassen sich höchstens {most:,} Personen hinzufügen.",
+    "The server of {name} does not start: {reason}.": "Der Server von {name} startet nicht: {reason}.",
     "A server of {name} has not stopped yet. Try it again soon.": (
         "Ein Server von {name} läuft noch. Bitte versuchen Sie es gleich noch einmal."
     ),

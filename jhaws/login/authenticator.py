@@ -20,6 +20,7 @@ from traitlets import Bool, Enum, Integer, List, TraitError, Unicode, validate
 from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
+from ..sentences import say
 from . import (
     addresses,
     admin_pages,
@@ -354,7 +355,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             HTTPError: 403, with a sentence for whoever starts it.
         """
         if reason := self.find_standing_refusal(user.name):
-            raise web.HTTPError(403, "The server of %s does not start: %s.", show_name(user.name), reason)
+            sentence = say("The server of {name} does not start: {reason}.", name=show_name(user.name), reason=reason)
+            raise web.HTTPError(403, "%s", sentence)
         store.keep_server_token(self.parent.db, spawner.orm_spawner.id, spawner.api_token)
 
     def get_handlers(self, app: Any) -> list[Any]:

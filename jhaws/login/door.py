@@ -19,11 +19,12 @@ from jupyterhub.utils import maybe_future
 
 from .. import store
 from ..errors import PasswordError
-from . import addresses, gate, handlers, metrics, passwords, throttle
+from . import addresses, gate, handlers, lookalikes, metrics, passwords, throttle
 from .configured import SHOWN_NAME_LENGTH
 
 # Before the name under which choices of an own password are counted.
 CHOICE = "what is chosen by "
+TWIN = "the name is new and looks like another one"
 # Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
 AUDIT_ENTRIES = 200_000
 
@@ -157,6 +158,9 @@ class Door:
         refusal = refusal or passwords.find_refusal(
             match, admin=admin, known=self._owner.known_passwords(), personal=self._owner.personal_password
         )
+        if not (refusal or account.exists or str(name).isascii()):
+            known = lookalikes.map_skeletons(store.read_user_names(self._db))
+            refusal = TWIN if lookalikes.find_mistake(str(name), known) else None
         must_choose = passwords.must_choose(match, admin=admin, personal=self._owner.personal_password)
         if must_choose and not is_form:
             refusal = refusal or "a password of its own has to be chosen first, by a login in the browser"

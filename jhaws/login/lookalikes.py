@@ -9,15 +9,17 @@ A new name keeps to one script, whichever it is. Chinese characters, kana, hangu
 Japanese and Korean names mix them; Latin letters next to them count as a mixture. Digits, marks and signs belong
 to every script, but digits other than 0 to 9 belong to their own.
 
-Pure functions; `roster.py` refuses a list with them.
+Pure functions; `roster.py` refuses a list with them, `users_api.py` a new name in the admin panel, and `door.py` one
+at its first login.
 """
 
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..sentences import Sentence, say
+from .roster_cells import show_name
 
 # Small letters that look like a Latin one, by script, then dashes and apostrophes. By hand, after Unicode's
 # confusables.txt (UTS 39, version 16).
@@ -97,8 +99,36 @@ def make_skeleton(name: str) -> str:
     return " ".join(name.lower().split())
 
 
-def name_difference(name: str, twin: str) -> Sentence:
-    """Say how two different names with the same skeleton differ."""
+def map_skeletons(names: Iterable[str]) -> dict[str, str]:
+    """Map the skeletons of names to the names, for `find_mistake`."""
+    return {make_skeleton(name): name for name in names}
+
+
+def find_mistake(name: str, known: Mapping[str, str]) -> Sentence | None:
+    """Say in a sentence for which other name a new one would be mistaken; None when it is fine.
+
+    Args:
+        name: A normalised name.
+        known: `map_skeletons` of the others.
+    """
+    if fault := find_fault(name):
+        return fault
+    twin = known.get(make_skeleton(name), name)
+    return None if twin == name else say_twins(name, twin, place=say("in the hub"))
+
+
+def say_twins(name: str, twin: str, *, place: Sentence) -> Sentence:
+    """Say that a name has the skeleton of another one."""
+    return say(
+        "{name} differs from {other} {place} only by {difference}; use one of them.",
+        name=show_name(name, ascii_only=True),
+        other=show_name(twin, ascii_only=True),
+        place=place,
+        difference=_name_difference(name, twin),
+    )
+
+
+def _name_difference(name: str, twin: str) -> Sentence:
     first, second = unicodedata.normalize("NFKC", name), unicodedata.normalize("NFKC", twin)
     if first == second:
         return say("Unicode normal form")

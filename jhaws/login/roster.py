@@ -182,14 +182,8 @@ class _Names:
             raise CellError(fault)
         twin, twin_line = self._known.setdefault(lookalikes.make_skeleton(name), (name, line))
         if twin != name:
-            sentence = say(
-                "{name} differs from {other} {place} only by {difference}; use one of them.",
-                name=show_name(name, ascii_only=True),
-                other=show_name(twin, ascii_only=True),
-                place=say("in the hub") if twin_line is None else say("in line {line}", line=twin_line),
-                difference=lookalikes.name_difference(name, twin),
-            )
-            raise CellError(sentence)
+            place = say("in the hub") if twin_line is None else say("in line {line}", line=twin_line)
+            raise CellError(lookalikes.say_twins(name, twin, place=place))
 
 
 class _Reading:

@@ -1,7 +1,7 @@
-"""JupyterHub's own REST API of users, where only admins may take a name of `admin_users`.
+"""JupyterHub's own REST API of users, where a new name must not be mistaken for another one, nor be an admin's.
 
-Whoever has such a name is an admin. It is free only where its admin was renamed or deleted while the hub runs; and a
-service or a tutor who may change users must not give it to somebody.
+Whoever has a name of `admin_users` is an admin. It is free only where its admin was renamed or deleted while the hub
+runs; and a service or a tutor who may change users must not give it to somebody.
 """
 
 from __future__ import annotations
@@ -11,29 +11,44 @@ from typing import Any
 
 from jupyterhub.apihandlers.users import UserAPIHandler, UserListAPIHandler
 
+from .. import store
 from ..sentences import say
+from . import lookalikes
 from .answers import SentenceMixin
+from .roster_cells import show_name
 
 
 class _NamesMixin(SentenceMixin):
-    """Refuses names of admins."""
+    """Refuses new names."""
 
     authenticator: Any
     current_user: Any
+    db: Any
     parsed_scopes: Any
 
-    def check_names(self, names: Iterable[Any]) -> None:
-        """Refuse who may change users and is no admin; who may not gets JupyterHub's own answer.
+    def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
+        """Refuse names that somebody is about to get; who may not change users gets JupyterHub's own answer.
+
+        Args:
+            names: What was sent.
+            instead_of: The name that is given up.
 
         Raises:
-            HTTPError: 403.
+            HTTPError: 403: one is an admin's, and whoever asks is none. 400: one looks like another name.
         """
-        if getattr(self.current_user, "admin", False) or "admin:users" not in self.parsed_scopes:
+        if "admin:users" not in self.parsed_scopes:
             return
         normalise = self.authenticator.normalize_username
+        wanted = {normalise(name) for name in names if isinstance(name, str)}
         admins = {normalise(name) for name in self.authenticator.admin_users}
-        if any(isinstance(name, str) and normalise(name) in admins for name in names):
+        if not getattr(self.current_user, "admin", False) and wanted & admins:
             self.refuse(403, say("Only admins can make, change or remove admins."))
+        there = store.read_user_names(self.db)
+        known = lookalikes.map_skeletons(there - {instead_of})
+        for name in sorted(wanted - there):
+            if fault := lookalikes.find_mistake(name, known):
+                self.refuse(400, say("{name}: {sentence}", name=show_name(name), sentence=fault))
+            known |= lookalikes.map_skeletons([name])
 
 
 class UsersAPI(_NamesMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
@@ -59,7 +74,7 @@ class UserAPI(_NamesMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
         """Change or rename a user."""
         body = self.get_json_body()
         name = body.get("name") if isinstance(body, dict) else None
-        self.check_names([name] if name != user_name else ())
+        self.check_names([name] if name != user_name else (), instead_of=user_name)
         await super().patch(user_name)
 
 

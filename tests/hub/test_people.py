@@ -161,6 +161,34 @@ async def test_nobody_starts_a_server_of_who_may_not_enter(hub: RunningHub, root
     assert (await root.api("POST", "jhaws/people/kay/revoke", {}))[1]["servers"] == 0
 
 
+async def test_no_new_name_looks_like_another_one(hub: RunningHub, root: Session) -> None:
+    """Neither in the panel nor by renaming; a user whose own name was the odd one can be given the plain one."""
+    await add(root, "paco")
+    twin, mixed = "\u0440\u0430\u0441\u043e", "p\u0430blo"  # all Cyrillic, and with one such letter
+    tries: list[tuple[str, str, Any]] = [
+        ("POST", f"users/{quote(twin)}", None),
+        ("POST", f"users/{quote(mixed)}", None),
+        ("POST", "users", {"usernames": ["plain", twin]}),
+        ("POST", "users", {"usernames": ["oca", "\u043e\u0441\u0430"]}),
+        ("PATCH", "users/paco", {"name": mixed}),
+    ]
+    for method, path, body in tries:
+        status, answer = await root.api(method, path, body)
+        assert (status, answer["message"].endswith(("use one of them.", "keep to one script."))) == (400, True), answer
+    assert (await root.api("GET", "users/plain"))[0] == 404
+    odd = "\u0441\u0430\u0441\u0430"
+    assert (await root.api("POST", f"users/{quote(odd)}"))[0] == 201
+    assert (await root.api("PATCH", f"users/{quote(odd)}", {"name": "caca"}))[0] == 200
+
+
+async def test_who_may_be_anybody_is_nobody_elses_twin(tmp_path: Path) -> None:
+    """Where all are allowed, a new name that looks like another one is refused like a wrong password."""
+    async with running_hub(tmp_path, CONFIG + "c.JhawsAuthenticator.allow_all = True\n") as hub:
+        names = ("paco", "\u0440\u0430\u0441\u043e", "r\u043eot", "\u044e\u043b\u0438\u044f")
+        assert [await may_enter(hub, name) for name in names] == [True, False, False, True]
+        assert "an unknown name from 127.0.0.1: the name is new and looks like another one." in hub.log()
+
+
 async def test_who_has_to_wait_again_loses_what_is_open(hub: RunningHub, root: Session) -> None:
     """As by a block; letting the person in opens nothing of it again."""
     await add(root, "wanda")
