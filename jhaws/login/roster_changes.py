@@ -9,8 +9,9 @@ Pure functions: no database, no clock, no configuration.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from ..sentences import Sentence, say
@@ -34,12 +35,10 @@ class Change:
     old: Entry
     new: Entry
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of `Entry` that differ."""
-        return tuple(
-            field.name for field in fields(Entry) if getattr(self.old, field.name) != getattr(self.new, field.name)
-        )
+        return tuple(field for field in _COLUMNS if getattr(self.old, field) != getattr(self.new, field))
 
 
 @dataclass(frozen=True)
