@@ -275,8 +275,8 @@ GERMAN = {
     "The new password is the old one.": "Das neue Passwort ist das alte.",
     "The two new passwords are not the same.": "Die beiden neuen Passwörter sind nicht gleich.",
     "The password until now is wrong.": "Das bisherige Passwort ist falsch.",
-    "The password was changed by somebody else a moment ago.": (
-        "Das Passwort wurde gerade eben von jemand anderem geändert."
+    "The user or the password was changed by somebody else a moment ago.": (
+        "Die Person oder das Passwort wurde gerade eben von jemand anderem geändert."
     ),
     "The user may not have a password of their own.": "Diese Person darf kein eigenes Passwort haben.",
     "Users have no passwords of their own: {option} is 'off'.": (

@@ -141,12 +141,10 @@ class PasswordPage(QuietForm):
         """Return a field of the form as it was typed, "" where it is missing."""
         return str(self.get_body_argument(name, "", strip=False))
 
-    async def end_other_logins(self, name: str) -> Any:
-        """End all logins and tokens of a user but those of servers, commit, and return JupyterHub's user."""
-        user = self.find_user(name)
+    def end_other_logins(self, user: Any) -> None:
+        """End all logins and tokens of a user but those of servers, and commit."""
         store.end_logins(self.db, [user.id], servers=False)
         self.db.commit()
-        return user
 
 
 class ResetHandler(PasswordPage):
@@ -176,7 +174,8 @@ class ResetHandler(PasswordPage):
             shown = None if error.reason in ("differ", "invalid") else min_length
             await self.show_form(error=error.reason, name=typed, code=code, min_length=shown)
             return
-        user = await self.end_other_logins(name)
+        user = self.find_user(name)
+        self.end_other_logins(user)
         self.log.info("%s has set a password by a one-time code.", name)
         home = {"next_url": self.settings["login_url"], "next_text": "login"}
         await show(self, title="reset_title", done=find_done(user), min_length=min_length, **home)
@@ -210,7 +209,8 @@ class PasswordHandler(PasswordPage):
     async def post(self) -> None:
         """Set the password, or show the form again with what is wrong."""
         name, new = self.current_user.name, self.field("new")
-        # Before the old one is looked at: one that opens no admin's account must not become one that does.
+        # Before anything is awaited: the old password is asked for once, and this may have to wait for its turn.
+        before = self.find_grounds(name)
         min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         if min_length is None:
             self.set_status(403)
@@ -227,17 +227,30 @@ class PasswordHandler(PasswordPage):
             passwords.check_new(new, min_length=min_length, name=name)
             ring, door = self.authenticator.keyring, self.authenticator.door
             async with door.choosing(self, name):
-                await ring.change_own(self.db, name, new=new, admin=admin, address=self.address)
+                await ring.change_own(
+                    self.db,
+                    name,
+                    new=new,
+                    admin=admin,
+                    is_still_so=lambda: self.find_grounds(name) == before,
+                    address=self.address,
+                )
+                # In the same turn of the event loop: whoever becomes an admin in the next one ends this login too.
+                self.end_other_logins(self.current_user)
+                self.set_login_cookie(self.current_user)
         except PasswordError as error:
             self.db.rollback()
             self.set_status(403 if error.reason == "wrong" else 400)
             await self.show_form(error=error.reason)
             return
-        user = await self.end_other_logins(name)
-        self.set_login_cookie(user)
         self.log.info("%s has changed their password.", name)
         home = {"next_url": url_path_join(self.hub.base_url, "home"), "next_text": "home"}
-        await show(self, title="title", done=find_done(user), min_length=min_length, **home)
+        await show(self, title="title", done=find_done(self.current_user), min_length=min_length, **home)
+
+    def find_grounds(self, name: str) -> tuple[Any, ...]:
+        """Find what a change of a password rests on: who has the name, with which password and logins."""
+        owner = self.authenticator
+        return store.read_own(self.db, name), owner.is_admin_name(name), owner.find_standing_refusal(name)
 
     async def show_form(self, *, error: str = "") -> None:
         """Show the form, or that there is none for this user."""

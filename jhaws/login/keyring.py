@@ -170,7 +170,9 @@ class Keyring:
         detail = "set by a one-time code"
         store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=now)
 
-    async def change_own(self, db: Session, name: str, *, new: str, admin: bool, address: str = "") -> None:
+    async def change_own(
+        self, db: Session, name: str, *, new: str, admin: bool, is_still_so: Callable[[], bool], address: str = ""
+    ) -> None:
         """Set a user's own password; the caller has checked the old one, ends the other logins and commits.
 
         Args:
@@ -178,16 +180,16 @@ class Keyring:
             name: A user's normalised name.
             new: As it was typed.
             admin: The user was an admin when the old one was checked.
+            is_still_so: Tells, just before it is written, whether that is still so, and the user still the same one.
             address: From where.
 
         Raises:
             PasswordError: The new one is no good.
         """
-        before = store.read_own(db, name)
         hashed = await self._hash_own(db, name, new, admin=admin)
         own = store.read_own(db, name)
-        if own is None or own != before:
-            raise PasswordError("wrong", say("The password was changed by somebody else a moment ago."))
+        if own is None or not is_still_so():
+            raise PasswordError("wrong", say("The user or the password was changed by somebody else a moment ago."))
         store.set_own_password(db, own, hashed, for_admin=admin, at=datetime.now(UTC))
         store.add_audit(db, action="password.own", name=name, address=address, detail="changed", at=datetime.now(UTC))
 

@@ -55,6 +55,7 @@ class Own:
     Attributes:
         user_id: The user's number.
         created: When JupyterHub made the user, naive as there.
+        cookie_id: What the user's browser logins stand on; another one after they were ended.
         password_hash: Of the user's own password.
         code_hash: Of the one-time code with which a new one may be set.
         code_ends_at: Aware time from which the code is worth nothing.
@@ -64,6 +65,7 @@ class Own:
 
     user_id: int
     created: datetime
+    cookie_id: str | None = field(repr=False, default=None)
     password_hash: str | None = field(repr=False, default=None)
     code_hash: str | None = field(repr=False, default=None)
     code_ends_at: datetime | None = None
@@ -111,7 +113,7 @@ def read_own(db: Session, name: str) -> Own | None:
     for_admin = func.coalesce(person.password_for_admin, false())
     hashes = (person.password_hash, person.code_hash, person.code_ends_at, for_admin, person.code_for)
     row: Any = db.execute(
-        select(user.id, user.created, *hashes).outerjoin(person, its).where(user.name == name)
+        select(user.id, user.created, user.cookie_id, *hashes).outerjoin(person, its).where(user.name == name)
     ).first()
     return None if row is None else Own(*row)
 

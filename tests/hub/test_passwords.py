@@ -123,6 +123,37 @@ async def test_shared_passwords_cannot_be_guessed_by_choosing_them(tmp_path: Pat
         assert await may_enter(hub, "ann", guesses[-1])
 
 
+async def test_a_change_that_waits_is_no_way_past_what_happens_meanwhile(tmp_path: Path) -> None:
+    """With the shared password somebody changes ann's, has to wait for it, and ann becomes what the old one opens not.
+
+    Then nothing is changed, and there is no login left.
+    """
+    acts: dict[str, tuple[str, str, Any]] = {
+        "ann": ("PATCH", "jhaws/people/ann", {"admin": True}),
+        "bob": ("PATCH", "jhaws/people/bob", {"blocked": True}),
+        "cem": ("POST", "jhaws/people/cem/revoke", {}),
+        "dan": ("PATCH", "users/dan", {"name": "daniel"}),
+    }
+    async with running_hub(tmp_path, OPTIONAL + "c.JhawsAuthenticator.allow_all = True\n") as hub:
+        root = await hub.login("root", ADMIN)
+
+        async def change_meanwhile(name: str) -> tuple[int, int]:
+            stranger = await hub.login(name, USER)
+            changes = itertools.pairwise([USER, *(f"{OWN} {number}" for number in range(4))])
+            for old, new in changes:
+                assert (await send(stranger, "password", old=old, new=new))[0] == 200
+            waiting = asyncio.create_task(send(stranger, "password", old=f"{OWN} 3", new=OTHER), name=name)
+            done, _ = await asyncio.wait([waiting], timeout=0.5)
+            assert not done, "it had nothing to wait for"
+            assert (await root.api(*acts[name]))[0] == 200
+            return (await waiting)[0], (await stranger.api("GET", "user"))[0]
+
+        found = [await change_meanwhile(name) for name in acts]
+        assert [status for status, _ in found] == [403] * len(acts)
+        assert [status for _, status in found[:3]] == [403] * 3
+        assert [await may_enter(hub, name, OTHER) for name in ("ann", "bob", "cem", "dan", "daniel")] == [False] * 5
+
+
 async def test_the_audit_log_says_from_where_passwords_were_changed(tmp_path: Path) -> None:
     """Each change of a password stands there with who made it, whose it is, and the address."""
     async with running_hub(tmp_path, OPTIONAL) as hub:
