@@ -169,7 +169,6 @@ GERMAN = {
     "Groups can be changed only with the scope admin:groups.": (
         "Gruppen lassen sich nur mit dem Recht admin:groups ändern."
     ),
-    "This needs the scope {scope} for all users.": "Das braucht das Recht {scope} für alle Personen.",
     "With manage_groups each login decides about groups: take the column of groups out.": (
         "Mit manage_groups entscheidet jede Anmeldung über die Gruppen. Bitte nehmen Sie die Spalte der Gruppen heraus."
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
-from jupyterhub.scopes import Scope
+from jupyterhub.scopes import Scope, needs_scope
 from jupyterhub.utils import url_path_join
 
 from .. import store
@@ -27,15 +27,6 @@ FIELDS = {"password", "generate", "groups", "old_ends_at"}
 class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What both have in common."""
 
-    def check_scope(self) -> None:
-        """Refuse who may not change all users.
-
-        Raises:
-            HTTPError: 403.
-        """
-        if self.parsed_scopes.get(SCOPE) != Scope.ALL:
-            self.refuse(403, say("This needs the scope {scope} for all users.", scope=SCOPE))
-
     @property
     def requester(self) -> str:
         """The name of the user or the service that asks."""
@@ -45,9 +36,9 @@ class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHu
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
 
+    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Set it, and answer with it only where it was made here."""
-        self.check_scope()
         body = self.get_json_body()
         try:
             change = read_change(body, now=datetime.now(UTC), zone=self.zone)
@@ -83,9 +74,9 @@ class SharedPasswordAPI(PasswordAPI):
 class ResetAPI(PasswordAPI):
     """`POST /hub/api/jhaws/people/NAME/reset`: a one-time code."""
 
+    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
     async def post(self, name: str) -> None:
         """Give a code, which this answer alone has."""
-        self.check_scope()
         name = self.authenticator.user_name(name) or ""
         authenticator = self.authenticator
         is_admin = authenticator.is_admin_name(name)

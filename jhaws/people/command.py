@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ..errors import ConfigError, JhawsError
-from ..hubaccess import TOKEN, printable, read_token
+from ..hubaccess import TOKEN, add_hub_options, printable, run_on_hub
 from .client import PeopleClient
 
 Say = Callable[[str], None]
@@ -42,10 +41,12 @@ def add_people(commands: Any, *, say: Say) -> None:
 
     def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
         verb: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-        verb.add_argument("--hub", metavar="URL", required=True, help="the hub's URL, as users open it")
-        verb.add_argument("--token-file", metavar="FILE", help=f"file with the token (default: ${TOKEN})")
-        verb.add_argument("--json", action="store_true", help="print JSON")
-        verb.set_defaults(run=lambda options: run_verb(run, options, say, parser=verb))
+        add_hub_options(verb)
+        verb.set_defaults(
+            run=lambda options: run_on_hub(
+                options, lambda hub: run(hub, options, say), client=PeopleClient, say=say, parser=verb
+            )
+        )
         return verb
 
     listing = add("list", list_people, "list people, all or some of them")
@@ -94,32 +95,6 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--note", metavar="TEXT", help='any text on one line, "" for none')
     parser.add_argument("--admin", action=argparse.BooleanOptionalAction, help="whether they are admins")
-
-
-def run_verb(run: Run, options: argparse.Namespace, say: Say, *, parser: argparse.ArgumentParser) -> int:
-    """Run one verb against the hub.
-
-    Raises:
-        JhawsError: It was refused; the sentence holds nothing that a terminal would obey.
-    """
-
-    async def connect() -> Any:
-        try:
-            client = PeopleClient(options.hub, read_token(options.token_file))
-        except ConfigError as error:
-            parser.exit(2, f"jhaws: {printable(str(error))}\n")
-        async with client as hub:
-            return await run(hub, options, say)
-
-    try:
-        answer = asyncio.run(connect())
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
-    except JhawsError as error:
-        raise JhawsError(printable(str(error))) from error
-    if options.json and answer is not None:
-        say(json.dumps(answer, indent=2))
-    return 0
 
 
 async def list_people(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:

@@ -36,14 +36,15 @@ class Terminal:
     token: str
 
     async def run(self, *arguments: str, token: str | None = None, url: str = "") -> tuple[int, str, str]:
-        """Run `jhaws people` and return exit code, output and errors."""
+        """Run `jhaws people`, or `jhaws password rotate` for "rotate", and return exit code, output and errors."""
         environment = os.environ | {"JUPYTERHUB_API_TOKEN": self.token if token is None else token}
         verb, *rest = arguments
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "jhaws", "people", verb, "--hub", url or self.hub.url, *rest),
+            *("-m", "jhaws", "password" if verb == "rotate" else "people", verb, "--hub", url or self.hub.url, *rest),
             cwd=self.folder,
             env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -259,7 +260,7 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         (await terminal.run("change", "root", "--no-admin"), 1, "nor lose the admin flag here."),
         (await terminal.run("reset", "nobody"), 1, "The hub has no user 'nobody'."),
         (await terminal.run("reset"), 2, "required"),
-        (await terminal.run("list", token="wrong"), 1, "refused the token in JUPYTERHUB_API_TOKEN (403)"),
+        (await terminal.run("list", token="wrong"), 1, "refused the token (403)"),
         (await terminal.run("list", url="http://127.0.0.1:1"), 1, "does not answer"),
         (await terminal.run("list", url=terminal.hub.url + "nonsense"), 1, "sends elsewhere"),
         (await terminal.run("import", "nowhere.csv"), 1, "nowhere.csv cannot be read"),
@@ -272,3 +273,32 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         assert "Traceback" not in errors
     (terminal.folder / "token").write_text(terminal.token + "\n")
     assert (await terminal.run("list", "--token-file", "token", token=""))[0] == 0
+
+
+async def test_a_new_shared_password_is_refused_as_people_are(terminal: Terminal) -> None:
+    """`jhaws password rotate` has the options, the sentences and the exit codes of `jhaws people`."""
+    (terminal.folder / "empty").write_text("\n")
+    (terminal.folder / "binary").write_bytes(b"\xff\0\xfe")
+    _, few = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["read:users!user=root"]})
+    calls: list[tuple[dict[str, str], tuple[str, ...], int, str]] = [
+        ({"token": ""}, (), 2, "Put an admin's token into the environment variable"),
+        ({"url": "ftp://x"}, (), 2, "--hub must be the hub's URL"),
+        ({}, ("--token-file", "nowhere"), 2, "nowhere cannot be read: no such file"),
+        ({}, ("--token-file", "empty"), 2, "empty holds no token; put an admin's there"),
+        ({}, ("--token-file", "binary"), 2, "binary holds no token; put an admin's there"),
+        ({"token": "wrong"}, (), 1, "refused the token (403). It must be an admin's, or have admin:users"),
+        ({"token": str(few["token"])}, (), 1, "refused the token (403). It must be an admin's, or have admin:users"),
+        ({"url": "http://127.0.0.1:1"}, (), 1, "does not answer"),
+    ]
+    for how, arguments, expected, said in calls:
+        for verb in ("rotate", "list"):
+            code, output, errors = await terminal.run(verb, *arguments, **how)
+            assert (code, output, errors.count("\n"), said in errors) == (expected, "", 1, True), (verb, errors)
+    code, _, errors = await terminal.run("rotate", url=terminal.hub.url + "nonsense")
+    assert (code, "answered with a page (403)" in errors) == (1, True)
+    assert (await terminal.run("rotate", "--old-until", "soon"))[2][:38] == "jhaws: old_ends_at must be a time, as "
+    (terminal.folder / "token").write_text(terminal.token + "\n")
+    rotation = ("rotate", "--token-file", "token", "--old-until", "2099-01-01T00:00Z")
+    code, output, _ = await terminal.run(*rotation, token="")
+    assert (code, output.splitlines()[0]) == (0, "The new password of all users holds.")
+    assert (await terminal.hub.login("root", ADMIN)).ok

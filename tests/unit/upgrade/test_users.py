@@ -170,7 +170,7 @@ async def test_an_answer_that_is_no_page_is_refused(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (403, "refused the token in JUPYTERHUB_API_TOKEN (403). It must be an admin's, or have list:users"),
+        (403, "refused the token (403). It must be an admin's, or have list:users"),
         (401, "refused the token"),
         (302, "sends elsewhere (302)"),
         (404, "could not list its users (404)"),
