@@ -193,7 +193,10 @@ GERMAN = {
         "{name} gibt es auf diesem Hub schon. Deshalb wurde niemand hinzugefügt."
     ),
     "{problem} Nobody was added.": "{problem} Es wurde niemand hinzugefügt.",
-    "One request adds {most:,} people at most.": "Auf einmal lassen sich höchstens {most:,} Personen hinzufügen.",
+    "One request adds {most:,} people at most, here are {count:,}: import a list of them.": (
+        "Auf einmal lassen sich höchstens {most:,} Personen hinzufügen, hier sind es {count:,}. Importieren Sie eine "
+        "Liste."
+    ),
     "A server of {name} has not stopped yet. Try it again soon.": (
         "Ein Server von {name} läuft noch. Bitte versuchen Sie es gleich noch einmal."
     ),
@@ -208,8 +211,8 @@ GERMAN = {
     "The body must be a JSON object with {fields} at most.": (
         "Die Anfrage muss ein JSON-Objekt mit höchstens diesen Feldern enthalten: {fields}."
     ),
-    "The request is larger than {most:,} bytes. Import the list in parts.": (
-        "Die Anfrage ist größer als {most:,} Bytes. Bitte importieren Sie die Liste in Teilen."
+    "The request is larger than {most:,} bytes: send it in parts.": (
+        "Die Anfrage ist größer als {most:,} Bytes. Teilen Sie sie auf."
     ),
     "There is no field {field}; there are {known}.": "Das Feld {field} gibt es nicht. Es gibt: {known}.",
     "{field} must be true or false.": "{field} muss true oder false sein.",
@@ -228,6 +231,10 @@ GERMAN = {
     "digest must be that of the preview: look at one first.": (
         "digest muss der aus der Vorschau sein. Bitte sehen Sie sich zuerst eine an."
     ),
+    'One request lets in {most:,} people at most, here are {count:,}: send them in parts, or "all".': (
+        "Auf einmal lassen sich höchstens {most:,} Personen einlassen, hier sind es {count:,}. Teilen Sie die Namen "
+        'auf, oder senden Sie "all".'
+    ),
     'allow must be a list of names, or "all".': 'allow muss eine Liste von Namen sein, oder "all".',
     "order must be one of {orders}, with - in front for the other way round.": (
         "order muss eines von diesen sein, mit - davor für die umgekehrte Reihenfolge: {orders}."
@@ -239,6 +246,9 @@ GERMAN = {
     # Passwords.
     "Give either a password, or generate: true to have one made.": (
         "Geben Sie entweder ein Passwort an, oder generate: true, dann wird eines gemacht."
+    ),
+    "A password may be of {most} groups, here are {count:,}.": (
+        "Ein Passwort kann für höchstens {most} Gruppen gelten, hier sind es {count:,}."
     ),
     "groups must be a list of group names; leave it out for all users.": (
         "groups muss eine Liste mit Namen von Gruppen sein. Für alle Personen lassen Sie das Feld weg."

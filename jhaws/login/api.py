@@ -19,6 +19,7 @@ from ..errors import PasswordError
 from ..sentences import say
 from . import codes, keyring, passwords
 from .answers import SentenceMixin
+from .roster_cells import MAX_GROUPS
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
@@ -137,6 +138,9 @@ def _read_groups(groups: Any) -> store.Groups:
     is_list = isinstance(groups, list) and groups
     if not is_list or not all(isinstance(each, str) and 0 < len(each) <= store.NAME_LENGTH for each in groups):
         rule = say("groups must be a list of group names; leave it out for all users.")
+        raise PasswordError("groups", rule)
+    if len(groups) > MAX_GROUPS:
+        rule = say("A password may be of {most} groups, here are {count:,}.", most=MAX_GROUPS, count=len(groups))
         raise PasswordError("groups", rule)
     return tuple(sorted(set(groups)))
 

@@ -330,6 +330,9 @@ async def test_the_shared_password_is_changed_by_api_and_cli(tmp_path: Path) -> 
     async with running_hub(tmp_path, CONFIG + NAMES) as hub:
         for body in BAD_CHANGES:
             assert (await hub.api("POST", "jhaws/password", body))[0] == 400, repr(body)[:60]
+        many = {"generate": True, "groups": [f"group-{number}" for number in range(101)]}
+        status, answer = await hub.api("POST", "jhaws/password", many)
+        assert (status, answer["message"]) == (400, "A password may be of 100 groups, here are 101.")
         assert (await hub.api("POST", "jhaws/password", {"password": USER}))[0] == 409
         assert (await hub.api("POST", "jhaws/password", {"password": ADMIN}))[0] == 409
         assert await may_enter(hub, "ann")

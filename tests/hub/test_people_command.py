@@ -265,6 +265,7 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         (await terminal.run("list", url=terminal.hub.url + "nonsense"), 1, "sends elsewhere"),
         (await terminal.run("import", "nowhere.csv"), 1, "nowhere.csv cannot be read"),
         (await terminal.run("add", "root"), 1, "'root' is a user of the hub already, so nobody was added."),
+        (await terminal.run("add", *(f"n-{n}" for n in range(501))), 1, "here are 501: import a list of them."),
         (await terminal.run("block", "root"), 1, "can neither be shut out"),
         (await terminal.run("block", "ann", token=str(reader[1]["token"])), 1, "refused the token"),
     ]
