@@ -15,11 +15,12 @@ from jupyterhub.scopes import Scope, needs_scope
 from jupyterhub.utils import url_path_join
 
 from .. import store
-from ..errors import PasswordError
-from ..sentences import say
+from ..errors import PasswordError, UsernameError
+from ..names import check_username
+from ..sentences import Sentence, say
 from . import codes, keyring, passwords
 from .answers import SentenceMixin
-from .roster_cells import MAX_GROUPS
+from .roster_cells import MAX_GROUPS, show_name
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
@@ -78,13 +79,15 @@ class ResetAPI(PasswordAPI):
     @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
     async def post(self, name: str) -> None:
         """Give a code, which this answer alone has."""
-        name = self.authenticator.user_name(name) or ""
         authenticator = self.authenticator
+        typed, name = name, authenticator.user_name(name) or ""
+        if not name:
+            self.refuse(404, describe_impossible(typed))
         is_admin = authenticator.is_admin_name(name)
         if is_admin and not getattr(self.current_user, "admin", False):
             self.refuse(403, say("Only an admin may give a code for the account of an admin."))
         if self.find_user(name) is None:
-            self.refuse(404, say("The hub has no user {name}.", name=repr(name)))
+            self.refuse(404, say("The hub has no user {name}.", name=show_name(typed)))
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
             self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
@@ -130,6 +133,15 @@ def read_change(body: Any, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "groups": _read_groups(body.get("groups")),
         "old_ends_at": _read_end(body.get("old_ends_at"), now=now, zone=zone),
     }
+
+
+def describe_impossible(typed: str) -> Sentence:
+    """Say why what was typed is the name of no user, with the rule that it breaks where there is one."""
+    try:
+        check_username(typed)
+    except UsernameError as error:
+        return say("{name}: {sentence}", name=show_name(typed), sentence=error.sentence)
+    return say("The hub has no user {name}.", name=show_name(typed))
 
 
 def _read_groups(groups: Any) -> store.Groups:

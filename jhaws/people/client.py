@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ..errors import ConfigError
+from ..errors import ConfigError, JhawsError
 from ..hubaccess import HubClient, check_shape
 
 SCOPES = "admin:users and admin:groups (to read: list:users)"
@@ -85,5 +85,11 @@ class PeopleClient(HubClient):
 
 
 def _quote(name: str) -> str:
-    """Quote a name as one path segment, dots included: "." and ".." would climb."""
-    return quote(name, safe="").replace(".", "%2E")
+    """Quote a name as one path segment.
+
+    Raises:
+        JhawsError: It would be another path; no user can have such a name.
+    """
+    if name in ("", ".", ".."):
+        raise JhawsError(f"No user can have the name {name!r}.")
+    return quote(name, safe="")
