@@ -192,10 +192,19 @@ async def undo(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
 
 
 async def export_list(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
-    """Run `export`."""
+    """Run `export`.
+
+    Raises:
+        ConfigError: The list cannot be written so that it can be read again.
+    """
     content = await hub.export()
     if options.file == "-":
         text = content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError as error:
+            sentence = f"The list has letters that {error.encoding} lacks, the encoding of this output. Name a FILE."
+            raise ConfigError(sentence) from error
         # Not all that is not printable: a group may have spaces of other kinds, and the list is to be read again.
         say(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: printable(found[0]), text))
         return None

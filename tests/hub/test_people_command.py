@@ -35,9 +35,12 @@ class Terminal:
     folder: Path
     token: str
 
-    async def run(self, *arguments: str, token: str | None = None, url: str = "") -> tuple[int, str, str]:
+    async def run(
+        self, *arguments: str, token: str | None = None, url: str = "", encoding: str = "utf-8"
+    ) -> tuple[int, str, str]:
         """Run `jhaws people`, or `jhaws password rotate` for "rotate", and return exit code, output and errors."""
         environment = os.environ | {"JUPYTERHUB_API_TOKEN": self.token if token is None else token}
+        environment["PYTHONIOENCODING"] = encoding
         verb, *rest = arguments
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -177,6 +180,18 @@ async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> 
     code, output, errors = await terminal.run("import", "class.csv", "--yes")
     assert (code, errors) == (1, "jhaws: The list has problems, so nothing was changed.\n")
     assert "Problem, line 2: 'ann': The admin column must hold yes or no" in output
+
+
+async def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(terminal: Terminal) -> None:
+    """All that was asked is done and told; a list that could not be read again is not written."""
+    code, output, errors = await terminal.run("add", "\u674e", "zoe", encoding="ascii")
+    assert (code, output, errors) == (0, "Added 2: zoe, \\u674e.\n", "")
+    code, output, _ = await terminal.run("list", "--search", "\u674e", encoding="latin-1")
+    assert (code, "\\u674e  " in output) == (0, True)
+    code, output, errors = await terminal.run("export", encoding="ascii")
+    assert (code, output, "letters that ascii lacks" in errors) == (1, "", True)
+    assert (await terminal.run("export", "letters.csv", encoding="ascii"))[0] == 0
+    assert "\u674e,,no,," in (terminal.folder / "letters.csv").read_text(encoding="utf-8-sig")
 
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
