@@ -165,7 +165,8 @@ def _read_end(text: Any, *, now: datetime, zone: ZoneInfo) -> datetime | None:
         end = (end if end.tzinfo else end.replace(tzinfo=zone)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         rule = say(
-            "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00."
+            "The end of the old password (old_ends_at) must be a time, as 2026-12-24T18:00, in the hub's time zone or "
+            "with its own, as +01:00."
         )
         raise PasswordError("end", rule) from None
     if end <= now:

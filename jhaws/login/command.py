@@ -21,6 +21,11 @@ from ..hubaccess import TOKEN, HubClient, add_hub_options, printable, run_on_hub
 Say = Callable[[str], None]
 
 SCOPES = "admin:users (with --group: admin:groups too)"
+HASH = "Print the argon2 hash of a password, which comes on stdin or is typed, for the hub's configuration."
+CODE = """
+Print a one-time code, with which a user sets a password of their own. It is for the first admin: call it in the hub's
+pod, in the folder in which the hub runs. It needs no token, and the hub may go on meanwhile.
+"""
 ROTATE = f"""
 Set a new shared password: the one that comes on stdin, else one that is made at random and printed. The token is an
 admin's, in the environment variable {TOKEN} or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong
@@ -35,9 +40,11 @@ def add_password(commands: Any, *, say: Say) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
     hashing = verbs.add_parser("hash", help="print the argon2 hash of a password that is typed or comes on stdin")
+    hashing.description = HASH
     hashing.set_defaults(run=lambda options: hash_command(say=say))
 
     code = verbs.add_parser("code", help="give a user a one-time code, in the hub's pod, without the hub's API")
+    code.description = CODE
     code.add_argument("name", metavar="NAME", help="the user, for example the first admin")
     code.add_argument(
         "-f", "--config", metavar="FILE", default="jupyterhub_config.py", help="the hub's (default: %(default)s)"
@@ -66,11 +73,11 @@ def hash_command(*, say: Say) -> None:
     """Run `jhaws password hash`.
 
     Raises:
-        PasswordError: Nobody can use that password.
+        JhawsError: There is no password, or nobody can use it.
     """
     from . import hashing, passwords
 
-    password = read_stdin() or getpass.getpass("Password: ")
+    password = getpass.getpass("Password: ") if is_typed() else read_stdin()
     passwords.check_new(password, min_length=passwords.USER_PASSWORD_MIN_LENGTH)
     say(hashing.make_hash(password))
 
@@ -91,6 +98,7 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
     # As `jupyterhub token` makes it, so that the configuration is read and no hub is started.
     hub = JupyterHub(parent=NewToken())
     hub.load_config_file(options.config)
+    check_database(hub.db_url)
     hub.init_db()
     try:
         store.prepare_tables(hub.db)
@@ -104,6 +112,19 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
     say(f"One-time code of {name}, until {ends_at:%Y-%m-%d %H:%M} UTC:")
     say(code)
     say(f"or by the link, after the hub's own address: {link}")
+
+
+def check_database(url: str) -> None:
+    """Refuse a database that is no file yet: JupyterHub would make one, beside that of the hub.
+
+    Raises:
+        JhawsError: There is none.
+    """
+    from sqlalchemy.engine import make_url
+
+    kind, path = make_url(url).get_backend_name(), make_url(url).database or ""
+    if kind == "sqlite" and not path.startswith("file:") and not os.path.isfile(path):
+        raise JhawsError(f"The hub's database {path!r} is not here. Call this in the folder in which the hub runs.")
 
 
 async def rotate_password(hub: HubClient, options: argparse.Namespace, say: Say) -> Any:
@@ -127,15 +148,21 @@ async def rotate_password(hub: HubClient, options: argparse.Namespace, say: Say)
     return answer
 
 
+def is_typed() -> bool:
+    """Tell whether stdin is a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def read_stdin() -> str:
     """Return what came on stdin without the line break at its end; "" where it is a terminal.
 
     Raises:
         JhawsError: It is no text.
     """
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None or is_typed():
         return ""
     try:
-        return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        # As browsers send it, whatever the terminal's encoding is.
+        return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise JhawsError("The password on stdin must be text in UTF-8.") from None

@@ -371,6 +371,11 @@ async def test_the_first_admin_gets_in_by_a_code_from_the_pod(tmp_path: Path) ->
         assert (await send(browser(hub), "reset", new=OWN, **given))[0] == 200
         root = await hub.login("root", OWN)
         assert (await root.get("hub/admin"))[0] == 200
+        elsewhere = hub.state / "elsewhere.py"
+        elsewhere.write_text('c.JupyterHub.db_url = "sqlite:///elsewhere.sqlite"\n')
+        code, output = await run_cli(hub, "password", "code", "-f", "elsewhere.py", "root")
+        assert (code, "jhaws: The hub's database 'elsewhere.sqlite' is not here." in output) == (1, True)
+        assert not elsewhere.with_suffix(".sqlite").exists()
         code, output = await run_cli(hub, *command, "nobody")
         assert (code, "no user 'nobody'" in output, "Traceback" in output) == (1, True, False)
         code, output = await run_cli(hub, "password", "code", "-f", "nowhere.py", "root")

@@ -243,7 +243,7 @@ async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
         return web.Response(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
 
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token")
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     server = TestServer(web.Application())
     server.app.router.add_route("*", "/{path:.*}", answer)
     async with server:
@@ -321,11 +321,11 @@ async def test_a_new_shared_password_is_refused_as_people_are(terminal: Terminal
         for verb in ("rotate", "list"):
             code, output, errors = await terminal.run(verb, *arguments, **how)
             assert (code, output, errors.count("\n"), said in errors) == (expected, "", 1, True), (verb, errors)
+    rotation = ("rotate", "--old-until")
     code, _, errors = await terminal.run("rotate", url=terminal.hub.url + "nonsense")
     assert (code, "answered with a page (403)" in errors) == (1, True)
-    assert (await terminal.run("rotate", "--old-until", "soon"))[2][:38] == "jhaws: old_ends_at must be a time, as "
+    assert "The end of the old password (old_ends_at) must be a time" in (await terminal.run(*rotation, "soon"))[2]
     (terminal.folder / "token").write_text(terminal.token + "\n")
-    rotation = ("rotate", "--token-file", "token", "--old-until", "2099-01-01T00:00Z")
-    code, output, _ = await terminal.run(*rotation, token="")
+    code, output, _ = await terminal.run(*rotation, "2099-01-01T00:00Z", "--token-file", "token", token="")
     assert (code, output.splitlines()[0]) == (0, "The new password of all users holds.")
     assert (await terminal.hub.login("root", ADMIN)).ok

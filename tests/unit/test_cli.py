@@ -69,3 +69,21 @@ def test_what_cannot_be_kept_is_said() -> None:
     ended = subprocess.run(call, input="long enough", stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "encoding", "said"),
+    [
+        (b"", "utf-8", "The new password must have at least 8 characters."),
+        (b"\n", "utf-8", "The new password must have at least 8 characters."),
+        (b"\xff\xfe-a-password", "utf-8", "The password on stdin must be text in UTF-8."),
+        (b"\xff\xfe-a-password", "latin-1", "The password on stdin must be text in UTF-8."),
+    ],
+)
+def test_a_password_on_stdin_is_text_in_utf_8(given: bytes, encoding: str, said: str) -> None:
+    """Nothing, or something else, ends with a sentence, whatever the encoding of the terminal is."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    call = [sys.executable, "-m", "jhaws", "password", "hash"]
+    ended = subprocess.run(call, input=given, capture_output=True, env=environment)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.decode()) == (1, b"", f"jhaws: {said}\n")
