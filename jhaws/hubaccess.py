@@ -14,6 +14,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -58,7 +59,7 @@ def check_access(url: str, token: str, *, needs: str) -> None:
     # Whatever else is in a URL may be a secret, and the URL is in every message.
     if any(mark in url for mark in "@?#"):
         raise ConfigError(f"--hub must be a URL without @, ? and #: no password, no query. The token comes by {TOKEN}.")
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")) or not _has_host(url):
         raise ConfigError(f"--hub must be the hub's URL with http:// or https://, got {url!r}.")
     if not _may_be_token(token):
         raise ConfigError(f"Put an admin's token into the environment variable {TOKEN}; its scopes: {needs}.")
@@ -247,6 +248,14 @@ def run_on_hub(
     if options.json and answer is not None:
         say(json.dumps(answer, indent=2))
     return 0
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _may_be_token(text: str) -> bool:

@@ -211,8 +211,8 @@ GERMAN = {
     "The body must be a JSON object with {fields} at most.": (
         "Die Anfrage muss ein JSON-Objekt mit höchstens diesen Feldern enthalten: {fields}."
     ),
-    "The request is larger than {most:,} bytes: send it in parts.": (
-        "Die Anfrage ist größer als {most:,} Bytes. Teilen Sie sie auf."
+    "The request is larger than {most:,} bytes: divide the list into parts.": (
+        "Die Anfrage ist größer als {most:,} Bytes. Teilen Sie die Liste auf."
     ),
     "There is no field {field}; there are {known}.": "Das Feld {field} gibt es nicht. Es gibt: {known}.",
     "{field} must be true or false.": "{field} muss true oder false sein.",

@@ -73,7 +73,7 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
     def read_body(self, *, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
         """Return the body's JSON object; no body is an empty one."""
         if len(self.request.body) > most:
-            self.refuse(413, say("The request is larger than {most:,} bytes: send it in parts.", most=most))
+            self.refuse(413, say("The request is larger than {most:,} bytes: divide the list into parts.", most=most))
         try:
             body = json.loads(self.request.body or b"{}")
         except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ DESCRIPTION = f"""
 Show and change the people of a hub whose login is jhaws's. The token is an admin's, in the environment variable {TOKEN}
 or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong arguments.
 """
-HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END", "NOTE")
+HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END (UTC)", "NOTE")
 STATES = ("allowed", "waiting", "blocked", "ended")
 CHANGEABLE = ("ends_at", "groups", "note", "admin")
 SHOWN_CHANGES = 50  # of an import, of each kind
@@ -103,7 +103,7 @@ async def list_people(hub: PeopleClient, options: argparse.Namespace, say: Say) 
     if not options.json:
         for line in make_table(people):
             say(line)
-        say(f"{len(people)} people.")
+        say("1 person." if len(people) == 1 else f"{len(people)} people.")
     return people
 
 
@@ -224,7 +224,7 @@ async def _each(options: argparse.Namespace, say: Say, done: str, do: Callable[[
             raise JhawsError(f"{error} {done} before: {before}." if before else str(error)) from error
     tell(options, say, f"{done}: {', '.join(answer['name'] for answer in answers)}.")
     if left := sum(answer["servers"] for answer in answers if not answer["state"] == "allowed" or done == "Revoked"):
-        tell(options, say, f"{left} servers have not stopped yet.")
+        tell(options, say, f"Servers that have not stopped yet: {left}.")
     return answers
 
 
@@ -314,19 +314,20 @@ def write_changes(changes: dict[str, Any]) -> Iterator[str]:
 def _describe_entry(entry: dict[str, Any]) -> str:
     parts = [f"groups {', '.join(entry['groups'])}"] if entry["groups"] else []
     parts += ["admin"] if entry["admin"] else []
-    parts += [f"end {entry['ends_at']}"] if entry["ends_at"] else []
+    parts += [f"end {format_time(entry['ends_at'])} UTC"] if entry["ends_at"] else []
     parts += [f"note {entry['note']}"] if entry["note"] else []
     return f"{entry['name']}  {'; '.join(parts)}".rstrip()
 
 
 def _describe_change(change: dict[str, Any]) -> str:
-    def show(value: Any) -> str:
+    def show(name: str, value: Any) -> str:
         if isinstance(value, list):
             return ", ".join(map(str, value)) or "none"
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return str(value or "none")
+        return f"{format_time(value)} UTC" if name == "ends_at" and value else str(value or "none")
 
     old, new = change["old"], change["new"]
-    parts = (f"{name}: {show(old.get(name))} -> {show(new.get(name))}" for name in change["fields"])
+    words = {name: "end" if name == "ends_at" else name for name in change["fields"]}
+    parts = (f"{word}: {show(name, old.get(name))} -> {show(name, new.get(name))}" for name, word in words.items())
     return f"{change['new']['name']}  {'; '.join(parts)}"

@@ -79,7 +79,7 @@ async def test_people_are_added_listed_blocked_and_revoked(terminal: Terminal) -
     code, output, _ = await terminal.run("list", "--search", "B;C")
     assert code == 0
     assert output.splitlines() == [
-        "NAME  STATE    ADMIN  GROUPS  END               NOTE",
+        "NAME  STATE    ADMIN  GROUPS  END (UTC)         NOTE",
         "ann   allowed         a, b;c  2027-02-28 23:00",
         "bob   allowed         a, b;c  2027-02-28 23:00",
         "2 people.",
@@ -180,6 +180,21 @@ async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> 
     code, output, errors = await terminal.run("import", "class.csv", "--yes")
     assert (code, errors) == (1, "jhaws: The list has problems, so nothing was changed.\n")
     assert "Problem, line 2: 'ann': The admin column must hold yes or no" in output
+
+
+async def test_an_end_is_shown_with_the_zone_of_its_time(terminal: Terminal) -> None:
+    """The hub's days end at its own midnight; what the command shows is UTC, and it says so."""
+    assert (await terminal.run("add", "gilbert", "--end", "2027-02-28"))[0] == 0
+    end = "2027-02-28 23:00"
+    code, output, _ = await terminal.run("list", "--search", "gilbert")
+    assert (code, output.splitlines()[1:]) == (0, [f"gilbert  allowed                 {end}", "1 person."])
+    assert "END (UTC)" in output
+    (terminal.folder / "ends.csv").write_text("name;end\ngilbert;31.08.2027\nhelena;31.08.2027\n")
+    code, output, _ = await terminal.run("import", "ends.csv")
+    assert (code, output.splitlines()[:2]) == (
+        0,
+        ["+ helena  end 2027-08-31 22:00 UTC", f"~ gilbert  end: {end} UTC -> 2027-08-31 22:00 UTC"],
+    )
 
 
 async def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(terminal: Terminal) -> None:

@@ -112,11 +112,11 @@ def test_a_sentence_in_a_sentence_is_translated_with_it() -> None:
 
 def test_numbers_are_written_as_in_the_language() -> None:
     """A German would read 20,000 as twenty; numbers in names are left alone."""
-    most = say("The request is larger than {most:,} bytes: send it in parts.", most=20_000)
+    most = say("The request is larger than {most:,} bytes: divide the list into parts.", most=20_000)
     twice = say("{name} is in the list twice.", name="'20,000'")
 
-    assert most == "The request is larger than 20,000 bytes: send it in parts."
-    assert translate(most, "de") == "Die Anfrage ist größer als 20.000 Bytes. Teilen Sie sie auf."
+    assert most == "The request is larger than 20,000 bytes: divide the list into parts."
+    assert translate(most, "de") == "Die Anfrage ist größer als 20.000 Bytes. Teilen Sie die Liste auf."
     assert translate(twice, "de") == "'20,000' steht zweimal in der Liste."
 
 
