@@ -22,6 +22,11 @@ from .errors import ConfigError, JhawsError
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105  # the name of the environment variable
 TIMEOUT_SECONDS = 60.0
+# What it means where the answer is a page and no JSON: it is not of the API, but of what is in front of it.
+PAGES = {
+    403: "answered with a page, as no API does: --hub must be the URL that users open",
+    413: "does not take so large a request, or a proxy in front of it does not: divide the list into parts",
+}
 
 _Client = TypeVar("_Client", bound="HubClient")
 
@@ -96,8 +101,10 @@ async def ask(
         raise ConfigError(
             f"{hub} does not answer ({type(error).__name__}). Is --hub the URL that users open?"
         ) from error
-    if status == 403 and content.lstrip().startswith(b"<"):
-        raise ConfigError(f"{hub} answered with a page ({status}), no API does. Is --hub the URL that users open?")
+    if status in PAGES and content.lstrip().startswith(b"<"):
+        raise ConfigError(f"{hub} {PAGES[status]} ({status}).")
+    if status in (502, 503, 504) and not content.lstrip().startswith(b"{"):
+        raise ConfigError(f"{hub} does not run, or is just starting ({status}). Try it again soon.")
     if status == 401 or (status == 403 and not read_message(content)):
         raise ConfigError(f"{hub} refused the token ({status}). It must be an admin's, or have {needs}.")
     if 300 <= status < 400:

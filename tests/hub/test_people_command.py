@@ -219,6 +219,9 @@ UNDONE = {"added": [EVIL], "changed": [CHANGE], "removed": [EVIL], "unchanged": 
 # What the server answers, what is asked, and the exit code.
 ANSWERS: list[tuple[int, Any, tuple[str, ...], int]] = [
     (201, {"password": ESCAPES, "groups": [ESCAPES]}, ("password", "rotate"), 0),
+    (413, b"<html>", ("people", "undo"), 1),
+    (504, b"\n<html>", ("people", "list"), 1),
+    (503, b"", ("people", "list"), 1),
     (201, {"groups": 5}, ("password", "rotate"), 1),
     (201, {"password": 5}, ("password", "rotate"), 1),
     (201, b"[" * 100_000, ("password", "rotate"), 1),
@@ -338,9 +341,22 @@ async def test_a_new_shared_password_is_refused_as_people_are(terminal: Terminal
             assert (code, output, errors.count("\n"), said in errors) == (expected, "", 1, True), (verb, errors)
     rotation = ("rotate", "--old-until")
     code, _, errors = await terminal.run("rotate", url=terminal.hub.url + "nonsense")
-    assert (code, "answered with a page (403)" in errors) == (1, True)
+    assert (code, "answered with a page, as no API does" in errors) == (1, True)
     assert "The end of the old password (old_ends_at) must be a time" in (await terminal.run(*rotation, "soon"))[2]
     (terminal.folder / "token").write_text(terminal.token + "\n")
     code, output, _ = await terminal.run(*rotation, "2099-01-01T00:00Z", "--token-file", "token", token="")
     assert (code, output.splitlines()[0]) == (0, "The new password of all users holds.")
     assert (await terminal.hub.login("root", ADMIN)).ok
+
+
+async def test_a_hub_that_is_down_is_told_from_a_wrong_address(terminal: Terminal) -> None:
+    """The proxy answers for it; when the hub is back, all is as before."""
+    try:
+        await terminal.hub.kill()
+        for verb in ("list", "rotate"):
+            code, output, errors = await terminal.run(verb)
+            said = f"jhaws: {terminal.hub.url} does not run, or is just starting (503). Try it again soon.\n"
+            assert (code, output, errors) == (1, "", said)
+    finally:
+        await terminal.hub.start()
+    assert (await terminal.run("list"))[0] == 0
