@@ -27,6 +27,7 @@ PAGES = {
     403: "answered with a page, as no API does: --hub must be the URL that users open",
     413: "does not take so large a request, or a proxy in front of it does not: divide the list into parts",
 }
+UNSURE = "gave no answer, but may have done it: look before you try again"
 
 _Client = TypeVar("_Client", bound="HubClient")
 
@@ -98,12 +99,15 @@ async def ask(
         async with http.request(method, url, json=body, allow_redirects=False) as response:
             status, content = response.status, await response.read()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise ConfigError(
-            f"{hub} does not answer ({type(error).__name__}). Is --hub the URL that users open?"
-        ) from error
+        kind = type(error).__name__
+        if method != "GET" and not isinstance(error, aiohttp.ClientConnectorError | ValueError):
+            raise ConfigError(f"{hub} {UNSURE} ({kind}).") from error
+        raise ConfigError(f"{hub} does not answer ({kind}). Is --hub the URL that users open?") from error
     if status in PAGES and content.lstrip().startswith(b"<"):
         raise ConfigError(f"{hub} {PAGES[status]} ({status}).")
     if status in (502, 503, 504) and not content.lstrip().startswith(b"{"):
+        if method != "GET" and status != 503:
+            raise ConfigError(f"{hub} {UNSURE} ({status}).")
         raise ConfigError(f"{hub} does not run, or is just starting ({status}). Try it again soon.")
     if status == 401 or (status == 403 and not read_message(content)):
         raise ConfigError(f"{hub} refused the token ({status}). It must be an admin's, or have {needs}.")

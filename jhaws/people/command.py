@@ -1,6 +1,7 @@
 """`jhaws people`: what the terminal shows, and the exit codes.
 
-0: done. 1: refused, with one sentence; nothing was changed by that request. 2: wrong arguments.
+0: done. 1: refused, with one sentence; nothing was changed by that request, or the sentence says that it may have been.
+2: wrong arguments.
 """
 
 from __future__ import annotations

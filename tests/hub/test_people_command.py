@@ -278,6 +278,28 @@ async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
                 assert (written.err.count("\n"), written.err[:7]) == (1, "jhaws: "), (arguments, body)
 
 
+async def test_a_request_without_an_answer_may_have_been_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what reads, and what never arrived, can be tried again without looking."""
+
+    async def break_off(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        if "gateway" not in request.path:
+            request.transport.abort()
+        return web.Response(status=504)
+
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token")
+    server = TestServer(web.Application())
+    server.app.router.add_route("*", "/{path:.*}", break_off)
+    async with server:
+        for path, verb, may in (("", "undo", True), ("", "list", False), ("gateway", "undo", True)):
+            assert await asyncio.to_thread(main, ["people", verb, "--hub", str(server.make_url(f"/{path}"))]) == 1
+            assert ("may have done it: look before" in capsys.readouterr().err) == may
+    assert await asyncio.to_thread(main, ["people", "undo", "--hub", "http://127.0.0.1:1"]) == 1
+    assert "does not answer (ClientConnectorError)" in capsys.readouterr().err
+
+
 async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
     """2 for what cannot be right, 1 for what the hub says no to; one sentence each, never a traceback."""
     reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
