@@ -346,7 +346,7 @@ async def test_a_new_shared_password_is_refused_as_people_are(terminal: Terminal
     """`jhaws password rotate` has the options, the sentences and the exit codes of `jhaws people`."""
     (terminal.folder / "empty").write_text("\n")
     (terminal.folder / "binary").write_bytes(b"\xff\0\xfe")
-    _, few = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["read:users!user=root"]})
+    _, few = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["admin:users!user=root"]})
     calls: list[tuple[dict[str, str], tuple[str, ...], int, str]] = [
         ({"token": ""}, (), 2, "Put an admin's token into the environment variable"),
         ({"url": "ftp://x"}, (), 2, "--hub must be the hub's URL"),
