@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,12 +19,17 @@ from pathlib import Path
 from . import __version__
 from .errors import JhawsError
 
+NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe whose other end is closed, a terminal that is gone
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (default: those of the process) and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     called = next((each for each in arguments if not each.startswith("-")), "")
     options = make_parser(called).parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal has no letters for must not end what is done in the middle.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(options.run(options) or 0)
     except JhawsError as error:
@@ -125,12 +132,19 @@ def demo_command(options: argparse.Namespace) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once, and go on where nobody reads any more, as after `jhaws demo | head`."""
+    """Print a line at once, and go on where nobody reads any more, as after `jhaws demo | head`.
+
+    Raises:
+        JhawsError: It cannot be written where it shall be kept, as on a disk that is full.
+    """
     try:
         print(line, flush=True)
-    except OSError:
+    except OSError as error:
         # Or Python complains at its end about what it could not write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno not in NOBODY_READS:
+            reason = (error.strerror or "error").lower()
+            raise JhawsError(f"The output cannot be written: {reason}.") from error
 
 
 def local_command(options: argparse.Namespace) -> None:

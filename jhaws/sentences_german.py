@@ -169,7 +169,6 @@ GERMAN = {
     "Groups can be changed only with the scope admin:groups.": (
         "Gruppen lassen sich nur mit dem Recht admin:groups ändern."
     ),
-    "This needs the scope {scope} for all users.": "Das braucht das Recht {scope} für alle Personen.",
     "With manage_groups each login decides about groups: take the column of groups out.": (
         "Mit manage_groups entscheidet jede Anmeldung über die Gruppen. Bitte nehmen Sie die Spalte der Gruppen heraus."
     ),
@@ -194,8 +193,11 @@ GERMAN = {
         "{name} gibt es auf diesem Hub schon. Deshalb wurde niemand hinzugefügt."
     ),
     "{problem} Nobody was added.": "{problem} Es wurde niemand hinzugefügt.",
-    "One request adds {most:,} people at most.": "Auf einmal lassen sich höchstens {most:,} Personen hinzufügen.",
     "The server of {name} does not start: {reason}.": "Der Server von {name} startet nicht: {reason}.",
+    "One request adds {most:,} people at most, here are {count:,}: import a list of them.": (
+        "Auf einmal lassen sich höchstens {most:,} Personen hinzufügen, hier sind es {count:,}. Importieren Sie eine "
+        "Liste."
+    ),
     "A server of {name} has not stopped yet. Try it again soon.": (
         "Ein Server von {name} läuft noch. Bitte versuchen Sie es gleich noch einmal."
     ),
@@ -210,8 +212,8 @@ GERMAN = {
     "The body must be a JSON object with {fields} at most.": (
         "Die Anfrage muss ein JSON-Objekt mit höchstens diesen Feldern enthalten: {fields}."
     ),
-    "The request is larger than {most:,} bytes. Import the list in parts.": (
-        "Die Anfrage ist größer als {most:,} Bytes. Bitte importieren Sie die Liste in Teilen."
+    "The request is larger than {most:,} bytes: divide the list into parts.": (
+        "Die Anfrage ist größer als {most:,} Bytes. Teilen Sie die Liste auf."
     ),
     "There is no field {field}; there are {known}.": "Das Feld {field} gibt es nicht. Es gibt: {known}.",
     "{field} must be true or false.": "{field} muss true oder false sein.",
@@ -230,6 +232,10 @@ GERMAN = {
     "digest must be that of the preview: look at one first.": (
         "digest muss der aus der Vorschau sein. Bitte sehen Sie sich zuerst eine an."
     ),
+    'One request lets in {most:,} people at most, here are {count:,}: send them in parts, or "all".': (
+        "Auf einmal lassen sich höchstens {most:,} Personen einlassen, hier sind es {count:,}. Teilen Sie die Namen "
+        'auf, oder senden Sie "all".'
+    ),
     'allow must be a list of names, or "all".': 'allow muss eine Liste von Namen sein, oder "all".',
     "order must be one of {orders}, with - in front for the other way round.": (
         "order muss eines von diesen sein, mit - davor für die umgekehrte Reihenfolge: {orders}."
@@ -242,12 +248,18 @@ GERMAN = {
     "Give either a password, or generate: true to have one made.": (
         "Geben Sie entweder ein Passwort an, oder generate: true, dann wird eines gemacht."
     ),
+    "A password may be of {most} groups, here are {count:,}.": (
+        "Ein Passwort kann für höchstens {most} Gruppen gelten, hier sind es {count:,}."
+    ),
     "groups must be a list of group names; leave it out for all users.": (
         "groups muss eine Liste mit Namen von Gruppen sein. Für alle Personen lassen Sie das Feld weg."
     ),
-    "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00.": (
-        "old_ends_at muss eine Zeit sein, wie 2026-12-24T18:00, in der Zeitzone des Hubs oder mit ihrer eigenen, wie "
-        "+01:00."
+    (
+        "The end of the old password (old_ends_at) must be a time, as 2026-12-24T18:00, in the hub's time zone or with "
+        "its own, as +01:00."
+    ): (
+        "Das Ende des alten Passworts (old_ends_at) muss eine Zeit sein, wie 2026-12-24T18:00, in der Zeitzone des "
+        "Hubs oder mit ihrer eigenen, wie +01:00."
     ),
     "The end of the old password (old_ends_at) must be in the future; leave it out to end it now.": (
         "Das Ende des alten Passworts (old_ends_at) muss in der Zukunft liegen. Soll das alte sofort enden, lassen Sie "

@@ -11,14 +11,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
-from jupyterhub.scopes import Scope
+from jupyterhub.scopes import Scope, needs_scope
 from jupyterhub.utils import url_path_join
 
 from .. import store
-from ..errors import PasswordError
-from ..sentences import say
+from ..errors import PasswordError, UsernameError
+from ..names import check_username
+from ..sentences import Sentence, say
 from . import codes, keyring, passwords
 from .answers import SentenceMixin
+from .roster_cells import MAX_GROUPS, show_name
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
@@ -26,15 +28,6 @@ FIELDS = {"password", "generate", "groups", "old_ends_at"}
 
 class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """What both have in common."""
-
-    def check_scope(self) -> None:
-        """Refuse who may not change all users.
-
-        Raises:
-            HTTPError: 403.
-        """
-        if self.parsed_scopes.get(SCOPE) != Scope.ALL:
-            self.refuse(403, say("This needs the scope {scope} for all users.", scope=SCOPE))
 
     @property
     def requester(self) -> str:
@@ -45,9 +38,9 @@ class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHu
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
 
+    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Set it, and answer with it only where it was made here."""
-        self.check_scope()
         body = self.get_json_body()
         try:
             change = read_change(body, now=datetime.now(UTC), zone=self.zone)
@@ -83,16 +76,18 @@ class SharedPasswordAPI(PasswordAPI):
 class ResetAPI(PasswordAPI):
     """`POST /hub/api/jhaws/people/NAME/reset`: a one-time code."""
 
+    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
     async def post(self, name: str) -> None:
         """Give a code, which this answer alone has."""
-        self.check_scope()
-        name = self.authenticator.user_name(name) or ""
         authenticator = self.authenticator
+        typed, name = name, authenticator.user_name(name) or ""
+        if not name:
+            self.refuse(404, describe_impossible(typed))
         is_admin = authenticator.is_admin_name(name)
         if is_admin and not getattr(self.current_user, "admin", False):
             self.refuse(403, say("Only an admin may give a code for the account of an admin."))
         if self.find_user(name) is None:
-            self.refuse(404, say("The hub has no user {name}.", name=repr(name)))
+            self.refuse(404, say("The hub has no user {name}.", name=show_name(typed)))
         if authenticator.own_password_min_length(name) is None:
             option = f"{type(authenticator).__name__}.personal_password"
             self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
@@ -140,12 +135,24 @@ def read_change(body: Any, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
+def describe_impossible(typed: str) -> Sentence:
+    """Say why what was typed is the name of no user, with the rule that it breaks where there is one."""
+    try:
+        check_username(typed)
+    except UsernameError as error:
+        return say("{name}: {sentence}", name=show_name(typed), sentence=error.sentence)
+    return say("The hub has no user {name}.", name=show_name(typed))
+
+
 def _read_groups(groups: Any) -> store.Groups:
     if groups is None:
         return None
     is_list = isinstance(groups, list) and groups
     if not is_list or not all(isinstance(each, str) and 0 < len(each) <= store.NAME_LENGTH for each in groups):
         rule = say("groups must be a list of group names; leave it out for all users.")
+        raise PasswordError("groups", rule)
+    if len(groups) > MAX_GROUPS:
+        rule = say("A password may be of {most} groups, here are {count:,}.", most=MAX_GROUPS, count=len(groups))
         raise PasswordError("groups", rule)
     return tuple(sorted(set(groups)))
 
@@ -158,7 +165,8 @@ def _read_end(text: Any, *, now: datetime, zone: ZoneInfo) -> datetime | None:
         end = (end if end.tzinfo else end.replace(tzinfo=zone)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         rule = say(
-            "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00."
+            "The end of the old password (old_ends_at) must be a time, as 2026-12-24T18:00, in the hub's time zone or "
+            "with its own, as +01:00."
         )
         raise PasswordError("end", rule) from None
     if end <= now:

@@ -1,42 +1,50 @@
 """`jhaws password`: hash one, change the shared one, give the first admin a one-time code.
 
 `hash` and `code` work without the hub's API: `code` writes to the hub's database, as `jupyterhub token` does, and is
-how the first admin gets in; later codes come from `jhaws people reset`. `rotate` asks the hub, with an admin's token in
-the environment. A password is read from stdin or typed, never an argument, which `ps` would show.
+how the first admin gets in; later codes come from `jhaws people reset`. `rotate` asks the hub as `jhaws people` does,
+with the same options and exit codes. A password is read from stdin or typed, never an argument, which `ps` would show.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import getpass
-import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import aiohttp
-
 from ..errors import JhawsError
-from ..hubaccess import check_shape, printable, read_json
+from ..hubaccess import TOKEN, HubClient, add_hub_options, printable, run_on_hub
 
 Say = Callable[[str], None]
 
-TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105  # the name of the environment variable
-TIMEOUT_SECONDS = 60.0
+SCOPES = "admin:users (with --group: admin:groups too)"
+HASH = "Print the argon2 hash of a password, which comes on stdin or is typed, for the hub's configuration."
+CODE = """
+Print a one-time code, with which a user sets a password of their own. It is for the first admin: call it in the hub's
+pod, in the folder in which the hub runs. It needs no token, and the hub may go on meanwhile.
+"""
+ROTATE = f"""
+Set a new shared password: the one that comes on stdin, else one that is made at random and printed. The token is an
+admin's, in the environment variable {TOKEN} or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong
+arguments.
+"""
 
 
 def add_password(commands: Any, *, say: Say) -> None:
     """Add the command `password` to the parser of `jhaws`."""
     parser = commands.add_parser("password", help="hash passwords, change the shared one, give one-time codes")
-    parser.description = f"Passwords of the hub. The token of an admin is read from the environment variable {TOKEN}."
+    parser.description = "Passwords of the hub."
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
     hashing = verbs.add_parser("hash", help="print the argon2 hash of a password that is typed or comes on stdin")
+    hashing.description = HASH
     hashing.set_defaults(run=lambda options: hash_command(say=say))
 
     code = verbs.add_parser("code", help="give a user a one-time code, in the hub's pod, without the hub's API")
+    code.description = CODE
     code.add_argument("name", metavar="NAME", help="the user, for example the first admin")
     code.add_argument(
         "-f", "--config", metavar="FILE", default="jupyterhub_config.py", help="the hub's (default: %(default)s)"
@@ -44,30 +52,32 @@ def add_password(commands: Any, *, say: Say) -> None:
     code.set_defaults(run=lambda options: code_command(options, say=say))
 
     rotate = verbs.add_parser("rotate", help="set a new shared password while the hub runs")
-    rotate.description = "Set a new shared password: the one that comes on stdin, else one that is made at random."
-    add_hub(rotate)
+    rotate.description = ROTATE
+    add_hub_options(rotate)
     rotate.add_argument("--group", action="append", metavar="GROUP", help="only that of this group; may be repeated")
     rotate.add_argument(
         "--old-until", metavar="TIME", help="let the old one open until then, 2026-12-24T18:00 (default: now)"
     )
-    rotate.set_defaults(run=lambda options: rotate_command(options, say=say))
-
-
-def add_hub(parser: argparse.ArgumentParser) -> None:
-    """Add the options of commands that ask the hub."""
-    parser.add_argument("--hub", required=True, metavar="URL", help="the hub's address, https://hub.example.org/")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    rotate.set_defaults(
+        run=lambda options: run_on_hub(
+            options,
+            lambda hub: rotate_password(hub, options, say),
+            client=partial(HubClient, needs=SCOPES),
+            say=say,
+            parser=rotate,
+        )
+    )
 
 
 def hash_command(*, say: Say) -> None:
     """Run `jhaws password hash`.
 
     Raises:
-        PasswordError: Nobody can use that password.
+        JhawsError: There is no password, or nobody can use it.
     """
     from . import hashing, passwords
 
-    password = read_stdin() or getpass.getpass("Password: ")
+    password = getpass.getpass("Password: ") if is_typed() else read_stdin()
     passwords.check_new(password, min_length=passwords.USER_PASSWORD_MIN_LENGTH)
     say(hashing.make_hash(password))
 
@@ -88,6 +98,7 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
     # As `jupyterhub token` makes it, so that the configuration is read and no hub is started.
     hub = JupyterHub(parent=NewToken())
     hub.load_config_file(options.config)
+    check_database(hub.db_url)
     hub.init_db()
     try:
         store.prepare_tables(hub.db)
@@ -103,7 +114,20 @@ def code_command(options: argparse.Namespace, *, say: Say) -> None:
     say(f"or by the link, after the hub's own address: {link}")
 
 
-def rotate_command(options: argparse.Namespace, *, say: Say) -> None:
+def check_database(url: str) -> None:
+    """Refuse a database that is no file yet: JupyterHub would make one, beside that of the hub.
+
+    Raises:
+        JhawsError: There is none.
+    """
+    from sqlalchemy.engine import make_url
+
+    kind, path = make_url(url).get_backend_name(), make_url(url).database or ""
+    if kind == "sqlite" and not path.startswith("file:") and not os.path.isfile(path):
+        raise JhawsError(f"The hub's database {path!r} is not here. Call this in the folder in which the hub runs.")
+
+
+async def rotate_password(hub: HubClient, options: argparse.Namespace, say: Say) -> Any:
     """Run `jhaws password rotate`.
 
     Raises:
@@ -115,15 +139,18 @@ def rotate_command(options: argparse.Namespace, *, say: Say) -> None:
         body["groups"] = options.group
     if options.old_until:
         body["old_ends_at"] = options.old_until
-    answer = asyncio.run(ask(options.hub, "password", body))
-    check_shape(answer, {} if password else {"password": str}, hub=printable(options.hub))
-    if options.json:
-        say(json.dumps(answer, indent=2))
-        return
-    whose = ", ".join(options.group) if options.group else "all users"
-    say(printable(f"The new password of {whose} holds."))
-    if not password:
-        say(printable(answer["password"]))
+    answer = await hub.ask("POST", "password", body, shape={} if password else {"password": str})
+    if not options.json:
+        whose = ", ".join(options.group) if options.group else "all users"
+        say(printable(f"The new password of {whose} holds."))
+        if not password:
+            say(printable(answer["password"]))
+    return answer
+
+
+def is_typed() -> bool:
+    """Tell whether stdin is a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def read_stdin() -> str:
@@ -132,36 +159,10 @@ def read_stdin() -> str:
     Raises:
         JhawsError: It is no text.
     """
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None or is_typed():
         return ""
     try:
-        return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        # As browsers send it, whatever the terminal's encoding is.
+        return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise JhawsError("The password on stdin must be text in UTF-8.") from None
-
-
-async def ask(hub_url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Send a request to our part of the hub's API and return its answer.
-
-    Raises:
-        JhawsError: There is no token, no hub, or the hub refuses; the hub's own words.
-    """
-    token = os.environ.get(TOKEN, "")
-    if not token:
-        raise JhawsError(f"Set {TOKEN} to a token with the scope admin:users, as an admin's is.")
-    url = f"{hub_url.rstrip('/')}/hub/api/jhaws/{path}"
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(headers={"Authorization": f"token {token}"}, timeout=timeout) as http,
-            http.post(url, json=body, allow_redirects=False) as response,
-        ):
-            status, content = response.status, await response.read()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        words = printable(f"{url} gave no answer of a hub with jhaws: {error or type(error).__name__}.")
-        raise JhawsError(words) from None
-    answer = read_json(content, hub=printable(hub_url))
-    if status != 201 or not isinstance(answer, dict):
-        message = answer.get("message", "") if isinstance(answer, dict) else ""
-        raise JhawsError(printable(f"The hub has refused, {status}: {message or 'is it a hub with jhaws?'}"))
-    return answer

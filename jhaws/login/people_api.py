@@ -31,7 +31,8 @@ from .people import RefusedError
 from .roster_cells import show_name
 from .roster_changes import Changes
 
-MAX_BODY_BYTES = 8_000_000  # a list of 5 MB as JSON
+MAX_BODY_BYTES = 1_000_000  # the longest names and groups of all people that one request may have
+MAX_LIST_BYTES = 8_000_000  # a list of 5 MB as JSON
 ORDERS = ("name", "created", "last_activity", "ends_at")
 STATES = ("", "allowed", "waiting", "blocked", "ended")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -69,11 +70,10 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
         """The JupyterHub application."""
         return self.authenticator.parent
 
-    def read_body(self) -> dict[str, Any]:
+    def read_body(self, *, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
         """Return the body's JSON object; no body is an empty one."""
-        if len(self.request.body) > MAX_BODY_BYTES:
-            sentence = say("The request is larger than {most:,} bytes. Import the list in parts.", most=MAX_BODY_BYTES)
-            self.refuse(413, sentence)
+        if len(self.request.body) > most:
+            self.refuse(413, say("The request is larger than {most:,} bytes: divide the list into parts.", most=most))
         try:
             body = json.loads(self.request.body or b"{}")
         except (ValueError, RecursionError):
@@ -84,11 +84,16 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
 
     def find_person(self, name: str) -> store.ListedPerson:
         """Return a person by name, also one that is not normalised."""
-        wanted = {name, self.authenticator.normalize_username(name)}
-        found = store.read_named_people(self.db, wanted)
-        if not found:
-            self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
-        return found.get(name) or next(iter(found.values()))
+        return self.find_people([name])[0]
+
+    def find_people(self, names: Iterable[str]) -> list[store.ListedPerson]:
+        """Return people by their names, also ones that are not normalised."""
+        wanted = {name: self.authenticator.normalize_username(name) for name in names}
+        found = store.read_named_people(self.db, {*wanted, *wanted.values()})
+        for name, normalised in wanted.items():
+            if name not in found and normalised not in found:
+                self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
+        return [found.get(name) or found[normalised] for name, normalised in wanted.items()]
 
     def check_admin(self, person: store.ListedPerson) -> None:
         """Refuse to change an admin, by flag or by role, for who is none; also what such a person asks for themselves.
@@ -166,7 +171,8 @@ class PeopleListHandler(PeopleHandler):
             if fault := importing.find_rights_fault(added, self.actor):
                 self.refuse(403, fault)
             current = (await importing.read_everybody(self.db)).keys()
-            people_fields.check_new_names(entries, current, authenticator=self.authenticator)
+            # They are compared with everybody's.
+            await asyncio.to_thread(people_fields.check_new_names, entries, current, authenticator=self.authenticator)
         except RefusedError as error:
             self.refuse(error.status, error.sentence)
 
@@ -262,16 +268,17 @@ class WaitingHandler(PeopleHandler):
     @needs("admin:users")
     def post(self) -> None:
         """Let some or all of them in."""
-        allow = self.read_body().get("allow")
-        if allow == "all":
+        try:
+            allow = people_fields.read_waiting(self.read_body())
+        except RefusedError as error:
+            self.refuse(error.status, error.sentence)
+        if allow is None:
             count = store.let_everybody_in(self.db)
             self.audit("people.allowed", [""], f"{count} who waited")
             self.db.commit()
             self.write(json.dumps({"allowed": count}))
             return
-        if not isinstance(allow, list) or not allow or not all(isinstance(name, str) for name in allow):
-            self.refuse(400, say('allow must be a list of names, or "all".'))
-        found = [self.find_person(name) for name in allow]
+        found = self.find_people(allow)
         waiting = {person.user_id: {"waiting": False} for person in found if person.standing.waiting}
 
         store.update_people(self.db, waiting, now=datetime.now(UTC))
@@ -286,7 +293,7 @@ class RosterHandler(PeopleHandler):
     @needs("admin:users")
     async def post(self, verb: str) -> None:
         """Do one of the three."""
-        body = self.read_body()
+        body = self.read_body(most=MAX_LIST_BYTES)
         try:
             if verb == "undo":
                 undone = await importing.undo(self.hub_app, actor=self.actor)

@@ -6,7 +6,7 @@ sentence says what the cell may be and never what it is: `roster.py` puts the li
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from ..errors import TellableError
@@ -105,14 +105,23 @@ def read_groups(cell: str) -> frozenset[str]:
     """
     parts = [_ESCAPED.sub(r"\1", part).strip(_SPACES) for part in _GROUP.findall(unguard(cell))]
     groups = [part for part in parts if part]
+    check_groups(groups)
+    # A Mac writes accents as characters of their own; these are no other groups.
+    return frozenset(unicodedata.normalize("NFC", group) for group in groups)
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Check groups of one person.
+
+    Raises:
+        CellError: There are too many, or a name is too long or holds control characters.
+    """
     if len(groups) > MAX_GROUPS:
         raise CellError(
             say("One person may have {most} groups, here are {count:,}.", most=MAX_GROUPS, count=len(groups))
         )
     for group in groups:
         _check_text(group, say("The name of a group"))
-    # A Mac writes accents as characters of their own; these are no other groups.
-    return frozenset(unicodedata.normalize("NFC", group) for group in groups)
 
 
 def format_groups(groups: Iterable[str]) -> str:

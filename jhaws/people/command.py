@@ -1,12 +1,12 @@
 """`jhaws people`: what the terminal shows, and the exit codes.
 
-0: done. 1: refused, with one sentence; nothing was changed by that request. 2: wrong arguments.
+0: done. 1: refused, with one sentence; nothing was changed by that request, or the sentence says that it may have been.
+2: wrong arguments.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import json
 import os
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ..errors import ConfigError, JhawsError
-from ..hubaccess import TOKEN, printable, read_token
+from ..hubaccess import TOKEN, add_hub_options, printable, run_on_hub
 from .client import PeopleClient
 
 Say = Callable[[str], None]
@@ -28,7 +28,7 @@ DESCRIPTION = f"""
 Show and change the people of a hub whose login is jhaws's. The token is an admin's, in the environment variable {TOKEN}
 or in a file. Exit code: 0 done, 1 refused with one sentence, 2 wrong arguments.
 """
-HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END", "NOTE")
+HEAD = ("NAME", "STATE", "ADMIN", "GROUPS", "END (UTC)", "NOTE")
 STATES = ("allowed", "waiting", "blocked", "ended")
 CHANGEABLE = ("ends_at", "groups", "note", "admin")
 SHOWN_CHANGES = 50  # of an import, of each kind
@@ -42,10 +42,12 @@ def add_people(commands: Any, *, say: Say) -> None:
 
     def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
         verb: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-        verb.add_argument("--hub", metavar="URL", required=True, help="the hub's URL, as users open it")
-        verb.add_argument("--token-file", metavar="FILE", help=f"file with the token (default: ${TOKEN})")
-        verb.add_argument("--json", action="store_true", help="print JSON")
-        verb.set_defaults(run=lambda options: run_verb(run, options, say, parser=verb))
+        add_hub_options(verb)
+        verb.set_defaults(
+            run=lambda options: run_on_hub(
+                options, lambda hub: run(hub, options, say), client=PeopleClient, say=say, parser=verb
+            )
+        )
         return verb
 
     listing = add("list", list_people, "list people, all or some of them")
@@ -96,39 +98,13 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--admin", action=argparse.BooleanOptionalAction, help="whether they are admins")
 
 
-def run_verb(run: Run, options: argparse.Namespace, say: Say, *, parser: argparse.ArgumentParser) -> int:
-    """Run one verb against the hub.
-
-    Raises:
-        JhawsError: It was refused; the sentence holds nothing that a terminal would obey.
-    """
-
-    async def connect() -> Any:
-        try:
-            client = PeopleClient(options.hub, read_token(options.token_file))
-        except ConfigError as error:
-            parser.exit(2, f"jhaws: {printable(str(error))}\n")
-        async with client as hub:
-            return await run(hub, options, say)
-
-    try:
-        answer = asyncio.run(connect())
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
-    except JhawsError as error:
-        raise JhawsError(printable(str(error))) from error
-    if options.json and answer is not None:
-        say(json.dumps(answer, indent=2))
-    return 0
-
-
 async def list_people(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
     """Run `list`."""
     people = [person async for person in hub.list_people(search=options.search, state=options.state)]
     if not options.json:
         for line in make_table(people):
             say(line)
-        say(f"{len(people)} people.")
+        say("1 person." if len(people) == 1 else f"{len(people)} people.")
     return people
 
 
@@ -217,10 +193,19 @@ async def undo(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
 
 
 async def export_list(hub: PeopleClient, options: argparse.Namespace, say: Say) -> Any:
-    """Run `export`."""
+    """Run `export`.
+
+    Raises:
+        ConfigError: The list cannot be written so that it can be read again.
+    """
     content = await hub.export()
     if options.file == "-":
         text = content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError as error:
+            sentence = f"The list has letters that {error.encoding} lacks, the encoding of this output. Name a FILE."
+            raise ConfigError(sentence) from error
         # Not all that is not printable: a group may have spaces of other kinds, and the list is to be read again.
         say(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: printable(found[0]), text))
         return None
@@ -240,7 +225,7 @@ async def _each(options: argparse.Namespace, say: Say, done: str, do: Callable[[
             raise JhawsError(f"{error} {done} before: {before}." if before else str(error)) from error
     tell(options, say, f"{done}: {', '.join(answer['name'] for answer in answers)}.")
     if left := sum(answer["servers"] for answer in answers if not answer["state"] == "allowed" or done == "Revoked"):
-        tell(options, say, f"{left} servers have not stopped yet.")
+        tell(options, say, f"Servers that have not stopped yet: {left}.")
     return answers
 
 
@@ -330,19 +315,20 @@ def write_changes(changes: dict[str, Any]) -> Iterator[str]:
 def _describe_entry(entry: dict[str, Any]) -> str:
     parts = [f"groups {', '.join(entry['groups'])}"] if entry["groups"] else []
     parts += ["admin"] if entry["admin"] else []
-    parts += [f"end {entry['ends_at']}"] if entry["ends_at"] else []
+    parts += [f"end {format_time(entry['ends_at'])} UTC"] if entry["ends_at"] else []
     parts += [f"note {entry['note']}"] if entry["note"] else []
     return f"{entry['name']}  {'; '.join(parts)}".rstrip()
 
 
 def _describe_change(change: dict[str, Any]) -> str:
-    def show(value: Any) -> str:
+    def show(name: str, value: Any) -> str:
         if isinstance(value, list):
             return ", ".join(map(str, value)) or "none"
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return str(value or "none")
+        return f"{format_time(value)} UTC" if name == "ends_at" and value else str(value or "none")
 
     old, new = change["old"], change["new"]
-    parts = (f"{name}: {show(old.get(name))} -> {show(new.get(name))}" for name in change["fields"])
+    words = {name: "end" if name == "ends_at" else name for name in change["fields"]}
+    parts = (f"{word}: {show(name, old.get(name))} -> {show(name, new.get(name))}" for name, word in words.items())
     return f"{change['new']['name']}  {'; '.join(parts)}"

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from ..errors import ConfigError
-from ..hubaccess import TOKEN, ask, check_access, open_session, read_json
+from ..hubaccess import ask, check_access, open_session, read_json
 from ..values.places import value_at
 
 SCOPES = "list:users, read:users, read:servers and admin:server_state"
@@ -196,7 +196,7 @@ def _find_following(page: Any, offset: int, *, hub: str) -> int | None:
 async def _fetch(http: aiohttp.ClientSession, url: str, *, hub: str) -> Any:
     status, content = await ask(http, "GET", url, hub=hub, needs=SCOPES)
     if status == 403:
-        raise ConfigError(f"{hub} refused the token in {TOKEN} ({status}). It must be an admin's, or have {SCOPES}.")
+        raise ConfigError(f"{hub} refused the token ({status}). It must be an admin's, or have {SCOPES}.")
     if status != 200:
         raise ConfigError(f"{hub} could not list its users ({status}). Is --hub the URL that users open?")
     return read_json(content, hub=hub)

@@ -356,6 +356,8 @@ BAD: list[tuple[str, str, Any, int, str]] = [
     ("POST", "people", {"names": ["new-1", "ro\u043et"]}, 400, "Nobody was added"),
     ("POST", "people", {"names": ["new-1", "=1+1"]}, 400, "Nobody was added"),
     ("POST", "people", {"names": ["new-1", "x\u0000"]}, 400, "cannot be seen"),
+    ("POST", "people", {"names": ["new-1", *map(str, range(500))]}, 400, "500 people at most, here are 501: import a"),
+    ("POST", "people", {"names": ["new-1"], "groups": [str(n) for n in range(101)]}, 400, "100 groups, here are 101"),
     ("POST", "people", {"names": ["new-1"], "ends_at": "tomorrow"}, 400, "The end must be a day"),
     ("POST", "people", {"names": ["new-1"], "ends_at": 5}, 400, "ends_at must be text"),
     ("POST", "people", {"names": ["new-1"], "groups": "g"}, 400, "groups must be a list"),
@@ -368,12 +370,15 @@ BAD: list[tuple[str, str, Any, int, str]] = [
     ("PATCH", "people/root", {"admin": False}, 409, "can neither be shut out"),
     ("PATCH", "people/root", {}, 400, "Say what changes"),
     ("PATCH", "people/root", {"blocked": 1}, 400, "blocked must be true or false"),
+    ("PATCH", "people/root", {"groups": ["a;b " * 200_000]}, 400, "255 characters long, this one has 799,999"),
+    ("PATCH", "people/root", {"note": "n" * 1_000_000}, 413, "larger than 1,000,000 bytes"),
     ("PATCH", "people/nobody", {"blocked": True}, 404, "no user 'nobody'"),
     ("DELETE", "people/root", None, 409, "cannot delete yourself"),
     ("DELETE", "people/nobody", None, 404, "no user 'nobody'"),
     ("POST", "people/nobody/revoke", {}, 404, "no user 'nobody'"),
     ("POST", "waiting", {}, 400, "allow must be a list"),
     ("POST", "waiting", {"allow": ["root", "nobody"]}, 404, "no user 'nobody'"),
+    ("POST", "waiting", {"allow": ["root"] * 501}, 400, "lets in 500 people at most, here are 501"),
     ("POST", "roster/preview", {}, 400, "text must be the list"),
     ("POST", "roster/preview", {"csv": "?"}, 400, "in base64"),
     ("POST", "roster/preview", {"text": "x-1", "remove_missing": 1}, 400, "remove_missing must be"),
@@ -392,6 +397,16 @@ async def test_bad_requests_are_answered_with_a_sentence_and_change_nothing(hub:
 
     assert (await root.api("GET", "jhaws/people/new-1"))[0] == 404
     assert (await person(root, "root"))["state"] == "allowed"
+
+
+async def test_five_hundred_are_added_and_let_in_by_one_request(hub: RunningHub, root: Session) -> None:
+    """As many as one request may have, also typed in another case; a list has more."""
+    names = [f"many-{number}" for number in range(500)]
+    status, answer = await root.api("POST", "jhaws/people", {"names": names})
+    assert (status, sorted(each["name"] for each in answer)) == (201, sorted(names))
+    assert (await root.api("PATCH", "jhaws/people/many-7", {"waiting": True}))[0] == 200
+    assert await root.api("POST", "jhaws/waiting", {"allow": [name.upper() for name in names]}) == (200, {"allowed": 1})
+    assert (await person(root, "many-7"))["state"] == "allowed"
 
 
 async def test_only_who_may_write_users_does(hub: RunningHub, root: Session) -> None:

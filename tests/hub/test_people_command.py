@@ -35,15 +35,19 @@ class Terminal:
     folder: Path
     token: str
 
-    async def run(self, *arguments: str, token: str | None = None, url: str = "") -> tuple[int, str, str]:
-        """Run `jhaws people` and return exit code, output and errors."""
+    async def run(
+        self, *arguments: str, token: str | None = None, url: str = "", encoding: str = "utf-8"
+    ) -> tuple[int, str, str]:
+        """Run `jhaws people`, or `jhaws password rotate` for "rotate", and return exit code, output and errors."""
         environment = os.environ | {"JUPYTERHUB_API_TOKEN": self.token if token is None else token}
+        environment["PYTHONIOENCODING"] = encoding
         verb, *rest = arguments
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "jhaws", "people", verb, "--hub", url or self.hub.url, *rest),
+            *("-m", "jhaws", "password" if verb == "rotate" else "people", verb, "--hub", url or self.hub.url, *rest),
             cwd=self.folder,
             env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -75,7 +79,7 @@ async def test_people_are_added_listed_blocked_and_revoked(terminal: Terminal) -
     code, output, _ = await terminal.run("list", "--search", "B;C")
     assert code == 0
     assert output.splitlines() == [
-        "NAME  STATE    ADMIN  GROUPS  END               NOTE",
+        "NAME  STATE    ADMIN  GROUPS  END (UTC)         NOTE",
         "ann   allowed         a, b;c  2027-02-28 23:00",
         "bob   allowed         a, b;c  2027-02-28 23:00",
         "2 people.",
@@ -178,6 +182,33 @@ async def test_a_list_is_shown_then_imported_then_undone(terminal: Terminal) -> 
     assert "Problem, line 2: 'ann': The admin column must hold yes or no" in output
 
 
+async def test_an_end_is_shown_with_the_zone_of_its_time(terminal: Terminal) -> None:
+    """The hub's days end at its own midnight; what the command shows is UTC, and it says so."""
+    assert (await terminal.run("add", "gilbert", "--end", "2027-02-28"))[0] == 0
+    end = "2027-02-28 23:00"
+    code, output, _ = await terminal.run("list", "--search", "gilbert")
+    assert (code, output.splitlines()[1:]) == (0, [f"gilbert  allowed                 {end}", "1 person."])
+    assert "END (UTC)" in output
+    (terminal.folder / "ends.csv").write_text("name;end\ngilbert;31.08.2027\nhelena;31.08.2027\n")
+    code, output, _ = await terminal.run("import", "ends.csv")
+    assert (code, output.splitlines()[:2]) == (
+        0,
+        ["+ helena  end 2027-08-31 22:00 UTC", f"~ gilbert  end: {end} UTC -> 2027-08-31 22:00 UTC"],
+    )
+
+
+async def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(terminal: Terminal) -> None:
+    """All that was asked is done and told; a list that could not be read again is not written."""
+    code, output, errors = await terminal.run("add", "\u674e", "zoe", encoding="ascii")
+    assert (code, output, errors) == (0, "Added 2: zoe, \\u674e.\n", "")
+    code, output, _ = await terminal.run("list", "--search", "\u674e", encoding="latin-1")
+    assert (code, "\\u674e  " in output) == (0, True)
+    code, output, errors = await terminal.run("export", encoding="ascii")
+    assert (code, output, "letters that ascii lacks" in errors) == (1, "", True)
+    assert (await terminal.run("export", "letters.csv", encoding="ascii"))[0] == 0
+    assert "\u674e,,no,," in (terminal.folder / "letters.csv").read_text(encoding="utf-8-sig")
+
+
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
 EVIL = {"name": ESCAPES, "state": ESCAPES, "admin": True, "groups": [ESCAPES], "ends_at": ESCAPES, "note": ESCAPES}
 EVIL |= {"servers": 1}
@@ -188,6 +219,9 @@ UNDONE = {"added": [EVIL], "changed": [CHANGE], "removed": [EVIL], "unchanged": 
 # What the server answers, what is asked, and the exit code.
 ANSWERS: list[tuple[int, Any, tuple[str, ...], int]] = [
     (201, {"password": ESCAPES, "groups": [ESCAPES]}, ("password", "rotate"), 0),
+    (413, b"<html>", ("people", "undo"), 1),
+    (504, b"\n<html>", ("people", "list"), 1),
+    (503, b"", ("people", "list"), 1),
     (201, {"groups": 5}, ("password", "rotate"), 1),
     (201, {"password": 5}, ("password", "rotate"), 1),
     (201, b"[" * 100_000, ("password", "rotate"), 1),
@@ -227,7 +261,7 @@ async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
         return web.Response(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
 
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token")
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     server = TestServer(web.Application())
     server.app.router.add_route("*", "/{path:.*}", answer)
     async with server:
@@ -242,6 +276,28 @@ async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
             assert answers == []
             if code == 1:
                 assert (written.err.count("\n"), written.err[:7]) == (1, "jhaws: "), (arguments, body)
+
+
+async def test_a_request_without_an_answer_may_have_been_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what reads, and what never arrived, can be tried again without looking."""
+
+    async def break_off(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        if "gateway" not in request.path:
+            request.transport.abort()
+        return web.Response(status=504)
+
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token")
+    server = TestServer(web.Application())
+    server.app.router.add_route("*", "/{path:.*}", break_off)
+    async with server:
+        for path, verb, may in (("", "undo", True), ("", "list", False), ("gateway", "undo", True)):
+            assert await asyncio.to_thread(main, ["people", verb, "--hub", str(server.make_url(f"/{path}"))]) == 1
+            assert ("may have done it: look before" in capsys.readouterr().err) == may
+    assert await asyncio.to_thread(main, ["people", "undo", "--hub", "http://127.0.0.1:1"]) == 1
+    assert "does not answer (ClientConnectorError)" in capsys.readouterr().err
 
 
 async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
@@ -259,11 +315,23 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         (await terminal.run("change", "root", "--no-admin"), 1, "nor lose the admin flag here."),
         (await terminal.run("reset", "nobody"), 1, "The hub has no user 'nobody'."),
         (await terminal.run("reset"), 2, "required"),
-        (await terminal.run("list", token="wrong"), 1, "refused the token in JUPYTERHUB_API_TOKEN (403)"),
+        (await terminal.run("reset", " "), 1, "' ': A user name must not be empty"),
+        (await terminal.run("reset", "a\x1b[2Jb"), 1, "'a\\x1b[2Jb': A user name must not contain characters that"),
+        (
+            await terminal.run("reset", "n" * 2000),
+            1,
+            "nnn…: A user name may be 255 bytes long in UTF-8, this one has 2000",
+        ),
+        (await terminal.run("reset", ".."), 1, "No user can have the name '..'."),
+        (await terminal.run("block", ""), 1, "No user can have the name ''."),
+        (await terminal.run("block", "a/../b%2e"), 1, "The hub has no user 'a/../b%2e'."),
+        (await terminal.run("reset", "n" * 200), 1, "nnn…."),
+        (await terminal.run("list", token="wrong"), 1, "refused the token (403)"),
         (await terminal.run("list", url="http://127.0.0.1:1"), 1, "does not answer"),
         (await terminal.run("list", url=terminal.hub.url + "nonsense"), 1, "sends elsewhere"),
         (await terminal.run("import", "nowhere.csv"), 1, "nowhere.csv cannot be read"),
         (await terminal.run("add", "root"), 1, "'root' is a user of the hub already, so nobody was added."),
+        (await terminal.run("add", *(f"n-{n}" for n in range(501))), 1, "here are 501: import a list of them."),
         (await terminal.run("block", "root"), 1, "can neither be shut out"),
         (await terminal.run("block", "ann", token=str(reader[1]["token"])), 1, "refused the token"),
     ]
@@ -272,3 +340,45 @@ async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal
         assert "Traceback" not in errors
     (terminal.folder / "token").write_text(terminal.token + "\n")
     assert (await terminal.run("list", "--token-file", "token", token=""))[0] == 0
+
+
+async def test_a_new_shared_password_is_refused_as_people_are(terminal: Terminal) -> None:
+    """`jhaws password rotate` has the options, the sentences and the exit codes of `jhaws people`."""
+    (terminal.folder / "empty").write_text("\n")
+    (terminal.folder / "binary").write_bytes(b"\xff\0\xfe")
+    _, few = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["admin:users!user=root"]})
+    calls: list[tuple[dict[str, str], tuple[str, ...], int, str]] = [
+        ({"token": ""}, (), 2, "Put an admin's token into the environment variable"),
+        ({"url": "ftp://x"}, (), 2, "--hub must be the hub's URL"),
+        ({}, ("--token-file", "nowhere"), 2, "nowhere cannot be read: no such file"),
+        ({}, ("--token-file", "empty"), 2, "empty holds no token; put an admin's there"),
+        ({}, ("--token-file", "binary"), 2, "binary holds no token; put an admin's there"),
+        ({"token": "wrong"}, (), 1, "refused the token (403). It must be an admin's, or have admin:users"),
+        ({"token": str(few["token"])}, (), 1, "refused the token (403). It must be an admin's, or have admin:users"),
+        ({"url": "http://127.0.0.1:1"}, (), 1, "does not answer"),
+    ]
+    for how, arguments, expected, said in calls:
+        for verb in ("rotate", "list"):
+            code, output, errors = await terminal.run(verb, *arguments, **how)
+            assert (code, output, errors.count("\n"), said in errors) == (expected, "", 1, True), (verb, errors)
+    rotation = ("rotate", "--old-until")
+    code, _, errors = await terminal.run("rotate", url=terminal.hub.url + "nonsense")
+    assert (code, "answered with a page, as no API does" in errors) == (1, True)
+    assert "The end of the old password (old_ends_at) must be a time" in (await terminal.run(*rotation, "soon"))[2]
+    (terminal.folder / "token").write_text(terminal.token + "\n")
+    code, output, _ = await terminal.run(*rotation, "2099-01-01T00:00Z", "--token-file", "token", token="")
+    assert (code, output.splitlines()[0]) == (0, "The new password of all users holds.")
+    assert (await terminal.hub.login("root", ADMIN)).ok
+
+
+async def test_a_hub_that_is_down_is_told_from_a_wrong_address(terminal: Terminal) -> None:
+    """The proxy answers for it; when the hub is back, all is as before."""
+    try:
+        await terminal.hub.kill()
+        for verb in ("list", "rotate"):
+            code, output, errors = await terminal.run(verb)
+            said = f"jhaws: {terminal.hub.url} does not run, or is just starting (503). Try it again soon.\n"
+            assert (code, output, errors) == (1, "", said)
+    finally:
+        await terminal.hub.start()
+    assert (await terminal.run("list"))[0] == 0

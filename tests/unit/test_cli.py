@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,36 @@ def test_a_wrong_call_says_what_there_is(arguments: list[str], capsys: pytest.Ca
 
     assert ended.value.code == 2
     assert "usage: jhaws" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_what_cannot_be_kept_is_said() -> None:
+    """A list that was to go into a file on a full disk is not lost silently; a pipe that is closed is no error."""
+    call = [sys.executable, "-m", "jhaws", "password", "hash"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(call, input="long enough", stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (1, "jhaws: The output cannot be written: no space left on device.\n")
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(call, input="long enough", stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "encoding", "said"),
+    [
+        (b"", "utf-8", "The new password must have at least 8 characters."),
+        (b"\n", "utf-8", "The new password must have at least 8 characters."),
+        (b"\xff\xfe-a-password", "utf-8", "The password on stdin must be text in UTF-8."),
+        (b"\xff\xfe-a-password", "latin-1", "The password on stdin must be text in UTF-8."),
+    ],
+)
+def test_a_password_on_stdin_is_text_in_utf_8(given: bytes, encoding: str, said: str) -> None:
+    """Nothing, or something else, ends with a sentence, whatever the encoding of the terminal is."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    call = [sys.executable, "-m", "jhaws", "password", "hash"]
+    ended = subprocess.run(call, input=given, capture_output=True, env=environment)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.decode()) == (1, b"", f"jhaws: {said}\n")

@@ -112,11 +112,11 @@ def test_a_sentence_in_a_sentence_is_translated_with_it() -> None:
 
 def test_numbers_are_written_as_in_the_language() -> None:
     """A German would read 20,000 as twenty; numbers in names are left alone."""
-    most = say("One request adds {most:,} people at most.", most=20_000)
+    most = say("The request is larger than {most:,} bytes: divide the list into parts.", most=20_000)
     twice = say("{name} is in the list twice.", name="'20,000'")
 
-    assert most == "One request adds 20,000 people at most."
-    assert translate(most, "de") == "Auf einmal lassen sich höchstens 20.000 Personen hinzufügen."
+    assert most == "The request is larger than 20,000 bytes: divide the list into parts."
+    assert translate(most, "de") == "Die Anfrage ist größer als 20.000 Bytes. Teilen Sie die Liste auf."
     assert translate(twice, "de") == "'20,000' steht zweimal in der Liste."
 
 
