@@ -361,6 +361,8 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""
+        # The hub has all users and roles now, and answers nobody yet.
+        closing.settle_admins(app)
         ours = (handlers, admin_pages, api, people_api, users_api, gate_api)
         return [*(handler for module in ours for handler in module.HANDLERS), *super().get_handlers(app)]
 

@@ -2,8 +2,9 @@
 
 It runs in the hub's own process, where sessions and servers are. `revoke` does it at once, for whoever asks;
 `Closer` looks every `CHECK_SECONDS` for people whose end has passed or who were blocked, also while the hub was down,
-and remembers in the database for whom it is done. A server that is just starting is stopped when it has started. No
-failure of the database or of a server ends the looking; each is one line in the log.
+and remembers in the database for whom it is done. It looks for new admins too, who keep no login from before. A server
+that is just starting is stopped when it has started. No failure of the database or of a server ends the looking; each
+is one line in the log.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Closer:
         """Close everybody who is due."""
         async with self._busy:
             try:
+                settle_admins(self._app)
                 await self._close_all()
             except Exception as error:
                 if isinstance(error, SQLAlchemyError):
@@ -190,6 +192,13 @@ def spare_garbage_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def settle_admins(app: Any) -> None:
+    """End the logins of those who have become admins by what nobody could see, a role in the configuration, say."""
+    for name in store.settle_admins(app.db):
+        app.log.warning("Ended the logins of %s from before, who is an admin now.", show_name(name))
+    app.db.commit()
 
 
 def forget_users(app: Any, user_ids: Sequence[int]) -> None:

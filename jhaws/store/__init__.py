@@ -13,10 +13,8 @@ from .accounts import (
     Account,
     add_configured_name,
     delete_configured_names,
-    lead_groups_to_admins,
     read_account,
     read_configured_names,
-    read_mighty,
     read_user_names,
 )
 from .apart import can_write_apart, was_overtaken, write_apart
@@ -70,7 +68,8 @@ from .people_writing import (
     write,
     write_moves,
 )
-from .promotions import watch_promotions
+from .promotions import settle_admins, watch_promotions
+from .reach import find_admins, lead_groups_to_admins, read_mighty
 from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
@@ -130,6 +129,7 @@ __all__ = [
     "end_versions",
     "ensure_database_id",
     "ensure_login",
+    "find_admins",
     "forget_changed",
     "forget_deleted",
     "has_server_at",
@@ -168,6 +168,7 @@ __all__ = [
     "replace_fingerprints",
     "set_code",
     "set_own_password",
+    "settle_admins",
     "update_people",
     "use_code",
     "was_overtaken",

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.base import Executable
 
 from .people import ROW_OF_USER, ListedPerson
-from .promotions import make_promotions
+from .promotions import make_known, make_promotions
 from .schema import make_users_until
 from .tables import Base, Person
 from .unpacking import is_one_of, unpack, unpack_lists
@@ -101,6 +101,7 @@ def make_additions(people: Sequence[NewPerson], *, created: datetime) -> list[Ex
         make_users_until(created),
         _give_role("user", theirs),
         _give_role("admin", admins),
+        *make_known(admins),
         *_join_groups(_USERS.c.name, {person.name: person.groups for person in people if person.groups}),
         # Of users before, who had the numbers.
         delete(_PEOPLE).where(_PEOPLE.c.user_id.in_(select(_USERS.c.id).where(theirs))),

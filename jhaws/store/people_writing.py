@@ -15,10 +15,10 @@ from sqlalchemy import delete, exists, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
-from .accounts import read_mighty
 from .forgetting import forget_changed, forget_members
 from .people_statements import NewPerson, make_additions, make_updates
 from .promotions import make_promotions
+from .reach import read_mighty
 from .tables import Base, Person
 
 _PEOPLE = Base.metadata.tables[Person.__tablename__]

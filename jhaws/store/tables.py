@@ -54,6 +54,8 @@ class HubDatabase(Base):
     # When jhaws's login last decided who may enter, or the last user was made while it did; who was made after that,
     # another login has let in. None where it never did.
     users_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Whether it is known who was an admin before.
+    knows_admins: Mapped[bool] = mapped_column(default=False)
 
 
 class ConfiguredUser(Base):
@@ -105,6 +107,15 @@ class Person(Base):
     code_hash: Mapped[str | None] = mapped_column(Unicode(HASH_LENGTH))
     code_ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     code_for: Mapped[str | None] = mapped_column(Unicode(16))
+
+
+class KnownAdmin(Base):
+    """Somebody who is an admin since all the logins were made that the person has."""
+
+    __tablename__ = "jhaws_known_admin"
+
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    user_created: Mapped[datetime | None] = mapped_column(DateTime)  # as JupyterHub's, without a zone
 
 
 class ServerToken(Base):

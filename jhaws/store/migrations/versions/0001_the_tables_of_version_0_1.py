@@ -42,7 +42,14 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("database_id", sa.Unicode(length=255), nullable=False),
         sa.Column("users_until", sa.DateTime(), nullable=True),
+        sa.Column("knows_admins", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_jhaws_hub")),
+    )
+    op.create_table(
+        "jhaws_known_admin",
+        sa.Column("user_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("user_created", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_jhaws_known_admin")),
     )
     op.create_table(
         "jhaws_login_tally",
