@@ -265,7 +265,7 @@ class WaitingHandler(PeopleHandler):
         allow = self.read_body().get("allow")
         if allow == "all":
             count = store.let_everybody_in(self.db)
-            self.audit("people.allowed", [""], f"{count} who waited")
+            self.audit("people.allowed", [""], say("waited: {value}", value=count))
             self.db.commit()
             self.write(json.dumps({"allowed": count}))
             return

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from jhaws.sentences import Sentence, recall
 from tests.hubclient import Session
 from tests.postgres import running_postgres
 
@@ -453,6 +454,26 @@ async def test_all_of_it_is_there_in_german(chromium: Any, hub: RunningHub) -> N
     saved = Path(await (await download.value).path()).read_bytes()
     assert saved.startswith(b"\xef\xbb\xbfname;groups")
     await german.context.close()
+
+
+async def test_the_audit_log_tells_its_details_in_german(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """All that it has kept as English text, with ends as days of the hub's time zone, in English too."""
+    await add(root, "erika")
+    for change in ({"ends_at": "2027-02-28", "groups": ["a", "b"]}, {"groups": [], "blocked": True}):
+        assert (await root.api("PATCH", "jhaws/people/erika", change))[0] == 200
+    assert not (await hub.login("erika", USER)).ok
+    german = await log_in(chromium, hub, "root", ADMIN, locale="de-DE")
+    await german.wait_for_url(lambda url: "/login" not in url)
+    shown = german.locator("#jhaws-entries td:nth-child(4)")
+    await german.goto(hub.url + "hub/jhaws/audit?name=erika")
+    told = set(await shown.all_inner_texts())
+    assert {"von einem Admin gesperrt", "Gruppen: a, b; Ende: 28.02.2027", "Gruppen: keine; gesperrt: ja"} <= told
+    await german.context.close()
+    assert "groups: a, b; end: 2027-02-28" in (await root.get("hub/jhaws/audit?name=erika"))[1]
+
+    _, entries = await root.api("GET", "jhaws/audit?limit=1000")
+    parts = {part for each in entries for part in each["detail"].split("; ") if part}
+    assert [part for part in parts if not isinstance(recall(part), Sentence)] == []
 
 
 async def test_keyboard_and_screen_reader_find_everything(page: Any, hub: RunningHub) -> None:
