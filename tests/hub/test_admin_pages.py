@@ -31,6 +31,31 @@ c.JhawsAuthenticator.allowed_users = {"tutor"}
 CLASS = "name;groups;end;note\r\nann.meier;class-a;28.02.2027;\r\njan.bell;class-a,tutors;28.02.2027;=1+1\r\n"
 
 
+# Cells of tables in which one of our own words is broken into two lines.
+BROKEN_WORDS = """() => [...document.querySelectorAll("#jhaws-pages td:not(.jhaws-typed)")]
+    .filter((cell) => cell.textContent.trim() && !cell.textContent.trim().includes(" ") && !cell.querySelector("form"))
+    .filter((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map((each) => Math.round(each.bottom / 8))).size > 1;
+    }).map((cell) => cell.textContent.trim())"""
+# Buttons without a colour of their own, whose text has too little contrast with what is behind it.
+PALE_BUTTONS = """() => {
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = (colour) => parts(colour).slice(0, 3).map((each) => each / 255)
+        .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place], 0);
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return parts(colour)[3] === 0 && element.parentElement ? behind(element.parentElement) : colour;
+    };
+    return [...document.querySelectorAll("#jhaws-pages [class*=btn-outline]")].filter((button) => {
+        const [low, high] = [light(getComputedStyle(button).color), light(behind(button))].sort((a, b) => a - b);
+        return button.checkVisibility() && (high + 0.05) / (low + 0.05) < 4.5;
+    }).map((button) => button.textContent.trim());
+}"""
+
+
 @contextmanager
 def database(kind: str) -> Iterator[str]:
     """Give the line of a configuration that names a database of this kind."""
@@ -379,6 +404,31 @@ async def test_a_long_name_leaves_the_buttons_on_the_page(page: Any, hub: Runnin
         right = await page.evaluate("""() => Math.max(...[...document.querySelectorAll("#jhaws-pages button")]
             .map((each) => each.getBoundingClientRect().right))""")
         assert right <= 1280
+
+
+async def test_a_narrow_dark_window_shows_all_of_it(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """Words stay whole, pages are no wider than the window, and buttons can be read as WCAG wants it (4.5 to 1)."""
+    await add(root, "anna-maria.von-der-heide", groups=["working-group-robotics-and-electronics"])
+    assert (await root.api("PATCH", "jhaws/people/anna-maria.von-der-heide", {"waiting": True}))[0] == 200
+    narrow = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark", "locale": "de-DE"}
+    opened = await log_in(chromium, hub, "root", ADMIN, **narrow)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    for path in (*PAGES, "people/root", "people/anna-maria.von-der-heide", "people?order=-name"):
+        await opened.goto(hub.url + f"hub/jhaws/{path}")
+        await picture(opened, f"dark-{path.partition('?')[0].replace('/', '-')}")
+        assert await opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        assert await opened.evaluate(BROKEN_WORDS) == [], path
+        assert await opened.evaluate(PALE_BUTTONS) == [], path
+    marker = "getComputedStyle(document.querySelector('[aria-sort] a'), '::after').content"
+    assert "▼" in await opened.evaluate(marker)
+
+    await opened.goto(hub.url + "hub/jhaws/import")
+    await opened.get_by_label("Oder die Liste einfügen").fill(CLASS)
+    await opened.get_by_role("button", name="Zeigen, was sich ändern würde").click()
+    await opened.get_by_role("heading", name="Was sich ändern würde").wait_for()
+    assert await opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert await opened.evaluate(BROKEN_WORDS) == []
+    await opened.context.close()
 
 
 async def test_a_refusal_of_rights_is_told_as_that(chromium: Any, hub: RunningHub, root: Session) -> None:
