@@ -259,6 +259,14 @@ GERMAN = {
     ),
     "Say what changes: {fields}.": "Bitte geben Sie an, was sich ändern soll: {fields}.",
     "The name of a group must not be empty.": "Der Name einer Gruppe darf nicht leer sein.",
+    "This page is for admins.": "Diese Seite ist für Admins.",
+    # The gate.
+    "Too many logins have failed. Try again in {time}.": (
+        "Zu viele Anmeldungen sind fehlgeschlagen. Bitte versuchen Sie es in {time} noch einmal."
+    ),
+    "1 second": "einer Sekunde",
+    "{count} seconds": "{count} Sekunden",
+    "{count} minutes": "{count} Minuten",
     # What only a program can get wrong.
     "The body of the request must be a JSON object.": "Die Anfrage muss ein JSON-Objekt enthalten.",
     "The body must be a JSON object with {fields} at most.": (

@@ -83,6 +83,12 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         text = self.get_query_argument(name, "")
         return max(least, int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else least
 
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tell whoever has been sent a link what the page is; JupyterHub's sentence is one about scopes."""
+        if status_code == 403:
+            kwargs["exc_info"] = (web.HTTPError, web.HTTPError(403, "%s", say("This page is for admins.")), None)
+        super().write_error(status_code, **kwargs)
+
     async def show(self, tab: str, *, title: str, **values: Any) -> None:
         """Finish with a page."""
         self.set_header("Referrer-Policy", "same-origin")

@@ -558,6 +558,11 @@ async def test_who_is_no_admin_sees_none_of_it(hub: RunningHub, root: Session) -
         status, text = await theirs.get(f"hub/jhaws/{path}")
         assert status == 403
         assert "root" not in text
+        assert "This page is for admins." in text
+        assert (
+            "Diese Seite ist für Admins."
+            in (await theirs.get(f"hub/jhaws/{path}", headers={"Accept-Language": "de"}))[1]
+        )
         async with root.http.get(hub.url + f"hub/jhaws/{path}") as response:
             assert response.status == 200
             assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
