@@ -31,6 +31,18 @@ c.JhawsAuthenticator.allowed_users = {"tutor"}
 CLASS = "name;groups;end;note\r\nann.meier;class-a;28.02.2027;\r\njan.bell;class-a,tutors;28.02.2027;=1+1\r\n"
 
 
+# Whether our script has stopped the first and the second; neither is sent.
+SUBMIT_TWICE = """() => {
+    const form = document.querySelector("#jhaws-password form");
+    const stopped = [];
+    form.addEventListener("submit", (event) => {
+        stopped.push(event.defaultPrevented);
+        event.preventDefault();
+    });
+    form.requestSubmit();
+    form.requestSubmit();
+    return stopped;
+}"""
 # Cells of tables in which one of our own words is broken into two lines.
 BROKEN_WORDS = """() => [...document.querySelectorAll("#jhaws-pages td:not(.jhaws-typed)")]
     .filter((cell) => cell.textContent.trim() && !cell.textContent.trim().includes(" ") && !cell.querySelector("form"))
@@ -220,6 +232,28 @@ async def test_a_one_time_code_is_shown_once_and_works(
     await theirs.get_by_role("status").wait_for()
     assert (await hub.login("lisa", "kirschbaum im mai")).ok
     assert not (await hub.login("lisa", USER)).ok
+    await theirs.context.close()
+
+
+async def test_an_impatient_person_reads_the_answer_to_the_first_click(
+    hub: RunningHub, root: Session, chromium: Any
+) -> None:
+    """The second one is not sent, as it would find the code used; and an error is read where the cursor is."""
+    await add(root, "pia")
+    _, answer = await root.api("POST", "jhaws/people/pia/reset", {})
+    theirs = await (await chromium.new_context()).new_page()
+    await theirs.goto(hub.url.rstrip("/") + answer["link"])
+    await theirs.get_by_label("New password, at least").fill("kirschbaum im mai")
+    await theirs.get_by_label("New password once more").fill("kirschbaum")
+    await theirs.get_by_role("button", name="Set password").click()
+    await theirs.get_by_role("alert").wait_for()
+    assert await theirs.evaluate("document.activeElement.id") == "jhaws-new"
+    described = await theirs.locator("#jhaws-new").get_attribute("aria-describedby")
+    assert await theirs.locator(f"#{described}").inner_text() == "The two new passwords are not the same."
+
+    await theirs.get_by_label("New password, at least").fill("kirschbaum im mai")
+    await theirs.get_by_label("New password once more").fill("kirschbaum im mai")
+    assert await theirs.evaluate(SUBMIT_TWICE) == [False, True]
     await theirs.context.close()
 
 
