@@ -236,9 +236,13 @@ WORDS = {
     "old_until": ("The old one holds until", "Das alte gilt noch bis"),
     "old_until_help": ("In {zone}. Empty: it ends now.", "In {zone}. Leer: Es endet jetzt."),
     "rotate_submit": ("Set new password", "Neues Passwort setzen"),
-    "rotate_confirm": (
-        "Set a new shared password? The old one ends at the time above, or now.",
-        "Ein neues gemeinsames Passwort setzen? Das alte endet zur Zeit oben, oder jetzt.",
+    "rotate_confirm_now": (
+        "Set a new shared password? The old one ends now.",
+        "Ein neues gemeinsames Passwort setzen? Das alte endet jetzt.",
+    ),
+    "rotate_confirm_later": (
+        "Set a new shared password? The old one holds until the time that you have given.",
+        "Ein neues gemeinsames Passwort setzen? Das alte gilt noch bis zu der Zeit, die Sie angegeben haben.",
     ),
     "sheet_title": ("Access to JupyterHub", "Zugang zu JupyterHub"),
     "sheet_open": ("Open in a browser", "Im Browser öffnen"),

@@ -335,6 +335,8 @@ async def test_the_shared_password_is_changed_and_printed(page: Any, hub: Runnin
     """The new one is on a sheet, opens at once, and paper shows the sheet alone."""
     await add(root, "tom")
     await page.goto(hub.url + "hub/jhaws/shared-password")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
     await page.get_by_role("button", name="Set new password").click()
     await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
     await picture(page, "shared-password")
@@ -358,6 +360,10 @@ async def test_the_shared_password_is_changed_and_printed(page: Any, hub: Runnin
     await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
     assert (await hub.login("tom", USER)).ok
     assert (await hub.login("tom", made)).ok
+    assert [each.partition("? ")[2] for each in asked] == [
+        "The old one ends now.",
+        "The old one holds until the time that you have given.",
+    ]
 
 
 async def test_the_audit_log_is_filtered_and_saved(page: Any, hub: RunningHub, root: Session, tmp_path: Path) -> None:
@@ -574,6 +580,7 @@ async def test_keyboard_and_screen_reader_find_everything(page: Any, hub: Runnin
         assert unnamed == []
         jumps = await page.locator("#jhaws-pages [tabindex]:not([tabindex='-1'])").count()
         assert jumps == 0
+        assert await page.locator("main h1").count() == 1
     await page.goto(hub.url + "hub/jhaws/people")
     await page.locator("#jhaws-add summary").focus()
     await page.keyboard.press("Enter")
