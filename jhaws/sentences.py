@@ -55,6 +55,22 @@ def say(template: str, /, **values: str | int) -> Sentence:
     return Sentence(template, values)
 
 
+def recall(text: str) -> str:
+    """Make what `say` has made again of its text, as the database keeps it.
+
+    Only of templates without placeholders, and of those with a label before their only value, as `groups: {value}`:
+    there is nothing to guess. All else comes back as it is.
+
+    Args:
+        text: Any text.
+    """
+    if text in GERMAN and "{" not in text:
+        return Sentence(text, {})
+    label, colon, value = text.partition(": ")
+    template = label + colon + "{value}"
+    return Sentence(template, {"value": value}) if template in GERMAN else text
+
+
 def translate(sentence: str, language: str) -> str:
     """Return a sentence in a language; plain text, and what has no translation, comes back as it is.
 

@@ -11,6 +11,62 @@ GERMAN = {
     "{some} and {more:,} more": "{some} und {more:,} weitere",
     "… and {more:,} more.": "… und {more:,} weitere.",
     "The form must be text in UTF-8.": "Das Formular muss Text in UTF-8 sein.",
+    # Details of the audit log: what was changed, by what, and why a login was refused.
+    "all": "alles",
+    "added: {value}": "hinzugefügt: {value}",
+    "address: {value}": "Adresse: {value}",
+    "admin: no": "Admin: nein",
+    "admin: yes": "Admin: ja",
+    "before: {value}": "vorher: {value}",
+    "blocked: no": "gesperrt: nein",
+    "blocked: yes": "gesperrt: ja",
+    "by JupyterHub": "durch JupyterHub",
+    "by an import": "durch einen Import",
+    "by an undo": "beim Rückgängigmachen eines Imports",
+    "changed": "geändert",
+    "changed: {value}": "geändert: {value}",
+    "end: never": "Ende: keines",
+    "end: {value}": "Ende: {value}",
+    "for all users": "für alle",
+    "for groups: {value}": "für Gruppen: {value}",
+    "groups: none": "Gruppen: keine",
+    "groups: {value}": "Gruppen: {value}",
+    "joined: {value}": "neu in: {value}",
+    "left: {value}": "nicht mehr in: {value}",
+    "name: {value}": "Name: {value}",
+    "note": "Notiz",
+    "removed: {value}": "gelöscht: {value}",
+    "set by a one-time code": "mit einem Einmal-Code gesetzt",
+    "the old one ends: {value}": "das alte endet: {value}",
+    "waited: {value}": "gewartet hatten: {value}",
+    "waiting: no": "wartend: nein",
+    "waiting: yes": "wartend: ja",
+    "a password of its own has to be chosen first, by a login in the browser": (
+        "zuerst muss bei einer Anmeldung im Browser ein eigenes Passwort gewählt werden"
+    ),
+    "admin_password opens the accounts of admins only": "das Admin-Passwort gilt nur für Admins",
+    "the name is new and looks like another one": "der Name ist neu und sieht aus wie ein anderer",
+    "an admin has blocked the person": "von einem Admin gesperrt",
+    "blocked_users has the name": "der Name steht in blocked_users",
+    "it has a password of its own, and opens with no other": "nur das eigene Passwort gilt",
+    "it is an admin's account and admin_password is not set": (
+        "der Name ist der eines Admins, und admin_password ist nicht gesetzt"
+    ),
+    "it is an admin's account, which opens with admin_password only": (
+        "der Name ist der eines Admins, für den nur das Admin-Passwort gilt"
+    ),
+    "its own password is from before it was an admin's, when others could set it (another admin can give a one-time "
+    "code for a new one)": (
+        "das eigene Passwort ist aus der Zeit, bevor die Person Admin wurde, als andere es setzen konnten (ein anderer "
+        "Admin kann einen Einmal-Code für ein neues geben)"
+    ),
+    "no user can have that name": "so kann niemand heißen",
+    "the name is from before jhaws's login, and no admin has let it in yet": (
+        "der Name kommt aus einem früheren Anmeldeverfahren, und noch kein Admin hat ihn zugelassen"
+    ),
+    "the name is not on the allow list": "der Name ist nicht zugelassen",
+    "the person's end has passed": "der letzte Tag ist vorbei",
+    "wrong password": "falsches Passwort",
     # Names.
     "A user name must not be empty and must not begin or end with white space.": (
         "Ein Benutzername darf nicht leer sein und nicht mit einem Leerzeichen beginnen oder enden."
@@ -207,6 +263,14 @@ GERMAN = {
     ),
     "Say what changes: {fields}.": "Bitte geben Sie an, was sich ändern soll: {fields}.",
     "The name of a group must not be empty.": "Der Name einer Gruppe darf nicht leer sein.",
+    "This page is for admins.": "Diese Seite ist für Admins.",
+    # The gate.
+    "Too many logins have failed. Try again in {time}.": (
+        "Zu viele Anmeldungen sind fehlgeschlagen. Bitte versuchen Sie es in {time} noch einmal."
+    ),
+    "1 second": "einer Sekunde",
+    "{count} seconds": "{count} Sekunden",
+    "{count} minutes": "{count} Minuten",
     # What only a program can get wrong.
     "The body of the request must be a JSON object.": "Die Anfrage muss ein JSON-Objekt enthalten.",
     "The body must be a JSON object with {fields} at most.": (

@@ -7,6 +7,7 @@ all users. Nothing that is secret is in a page: a new password and a one-time co
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from .. import pages, store
-from ..sentences import say
-from . import admin_words, closing, passwords, people, people_api, throttle, words
+from ..sentences import Sentence, recall, say, translate
+from . import admin_words, closing, list_audit, passwords, people, people_api, throttle, words
 from .answers import SentenceMixin
 from .gate_api import list_tallies
 from .roster_cells import format_end, show_name
@@ -39,6 +40,8 @@ TABS = {
     "audit": "jhaws/audit",
     "throttle": "jhaws/failed-logins",
 }
+# Parts of the audit log's details that hold a time.
+MOMENTS = ("end: {value}", "the old one ends: {value}")
 # What the scripts say, by key.
 SCRIPT_WORDS = (
     "saved lost logged_out unchanged copied line added changed removed as_before not_shown nothing give_list "
@@ -79,6 +82,12 @@ class AdminPage(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
         """Read a number of the query; whatever is none counts as the least."""
         text = self.get_query_argument(name, "")
         return max(least, int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else least
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tell whoever has been sent a link what the page is; JupyterHub's sentence is one about scopes."""
+        if status_code == 403:
+            kwargs["exc_info"] = (web.HTTPError, web.HTTPError(403, "%s", say("This page is for admins.")), None)
+        super().write_error(status_code, **kwargs)
 
     async def show(self, tab: str, *, title: str, **values: Any) -> None:
         """Finish with a page."""
@@ -271,10 +280,24 @@ def _show_entries(page: AdminPage, entries: list[store.AuditEntry]) -> list[Mapp
             "name": entry.name,
             "actor": entry.actor,
             "address": entry.address,
-            "detail": entry.detail,
+            "detail": _show_detail(page, entry.detail),
         }
         for entry in entries
     ]
+
+
+def _show_detail(page: AdminPage, detail: str) -> str:
+    return list_audit.SEPARATOR.join(_show_part(page, part) for part in detail.split(list_audit.SEPARATOR))
+
+
+def _show_part(page: AdminPage, part: str) -> str:
+    sentence = recall(part)
+    if isinstance(sentence, Sentence) and sentence.template in MOMENTS:
+        # Somebody's group may look like an end.
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(str(sentence.values["value"]))
+            sentence = Sentence(sentence.template, {"value": page.show_end(moment)})
+    return translate(sentence, page.language)
 
 
 def _show_action(action: str, language: str) -> str:

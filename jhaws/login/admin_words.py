@@ -57,16 +57,16 @@ WORDS = {
     "next": ("Next page", "Nächste Seite"),
     "pager": ("Pages of the list", "Seiten der Liste"),
     "waiting_help": (
-        "{count} people come from an earlier way to log in and wait until an admin lets them in here. Delete those who "
-        "should not come.",
-        "{count} Personen kommen aus einem früheren Anmeldeverfahren und warten, bis ein Admin sie hier zulässt. "
-        "Löschen Sie, wer nicht kommen soll.",
+        "Names from an earlier way to log in that no admin has let in here yet: {count}. Delete those who should not "
+        "come.",
+        "Namen aus einem früheren Anmeldeverfahren, die hier noch kein Admin zugelassen hat: {count}. Löschen Sie, wer "
+        "nicht kommen soll.",
     ),
     "show_waiting": ("Show them", "Anzeigen"),
     "let_all_in": ("Let all of them in", "Alle zulassen"),
     "let_all_in_confirm": (
-        "Let in all {count} whom the earlier way to log in knew?",
-        "Alle {count} zulassen, die das frühere Anmeldeverfahren kannte?",
+        "Let in everybody whom the earlier way to log in knew ({count})?",
+        "Alle zulassen, die das frühere Anmeldeverfahren kannte ({count})?",
     ),
     "let_all_in_done": ("All of them are let in.", "Alle sind zugelassen."),
     "add": ("Add people", "Personen hinzufügen"),
@@ -236,9 +236,13 @@ WORDS = {
     "old_until": ("The old one holds until", "Das alte gilt noch bis"),
     "old_until_help": ("In {zone}. Empty: it ends now.", "In {zone}. Leer: Es endet jetzt."),
     "rotate_submit": ("Set new password", "Neues Passwort setzen"),
-    "rotate_confirm": (
-        "Set a new shared password? The old one ends at the time above, or now.",
-        "Ein neues gemeinsames Passwort setzen? Das alte endet zur Zeit oben, oder jetzt.",
+    "rotate_confirm_now": (
+        "Set a new shared password? The old one ends now.",
+        "Ein neues gemeinsames Passwort setzen? Das alte endet jetzt.",
+    ),
+    "rotate_confirm_later": (
+        "Set a new shared password? The old one holds until the time that you have given.",
+        "Ein neues gemeinsames Passwort setzen? Das alte gilt noch bis zu der Zeit, die Sie angegeben haben.",
     ),
     "sheet_title": ("Access to JupyterHub", "Zugang zu JupyterHub"),
     "sheet_open": ("Open in a browser", "Im Browser öffnen"),

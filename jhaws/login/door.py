@@ -19,12 +19,13 @@ from jupyterhub.utils import maybe_future
 
 from .. import store
 from ..errors import PasswordError
+from ..sentences import say
 from . import addresses, gate, handlers, lookalikes, metrics, passwords, throttle
 from .configured import SHOWN_NAME_LENGTH
 
 # Before the name under which choices of an own password are counted.
 CHOICE = "what is chosen by "
-TWIN = "the name is new and looks like another one"
+TWIN = say("the name is new and looks like another one")
 # Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
 AUDIT_ENTRIES = 200_000
 
@@ -163,7 +164,7 @@ class Door:
             refusal = TWIN if lookalikes.find_mistake(str(name), known) else None
         must_choose = passwords.must_choose(match, admin=admin, personal=self._owner.personal_password)
         if must_choose and not is_form:
-            refusal = refusal or "a password of its own has to be chosen first, by a login in the browser"
+            refusal = refusal or say("a password of its own has to be chosen first, by a login in the browser")
         return Verdict(None if refusal else model, refusal or "", must_choose)
 
     async def _find_name_refusal(self, name: str | None, model: Mapping[str, Any]) -> str | None:
@@ -172,14 +173,14 @@ class Door:
         JupyterHub asks the same afterwards, but would log the typed name.
         """
         if name is None:
-            return "no user can have that name"
+            return say("no user can have that name")
         if not await maybe_future(self._owner.check_blocked_users(name, model)):
-            return "blocked_users has the name"
+            return say("blocked_users has the name")
         refusal: str | None = self._owner.find_standing_refusal(name)
         if refusal:
             return refusal
         if not await maybe_future(self._owner.check_allowed(name, model)):
-            return "the name is not on the allow list"
+            return say("the name is not on the allow list")
         return None
 
     def _remember(self, name: str, address: str, refusal: str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from tornado import web
 
 from .. import store
+from ..sentences import Sentence, say
 from . import throttle
 from .addresses import address_group
 
@@ -40,7 +41,8 @@ class TooManyLoginsError(web.HTTPError):
     """429 with Retry-After: the password was not looked at."""
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(429, f"Too many logins have failed. Try again in {_in_words(retry_after_seconds)}.")
+        sentence = say("Too many logins have failed. Try again in {time}.", time=_in_words(retry_after_seconds))
+        super().__init__(429, "%s", sentence)
         # JupyterHub's handlers send what stands here, to browsers and to users of the API.
         self.headers = {"Retry-After": str(retry_after_seconds)}
 
@@ -136,7 +138,7 @@ class Gate:
         await self._tidy()
 
 
-def _in_words(seconds: int) -> str:
+def _in_words(seconds: int) -> Sentence:
     if seconds == 1:
-        return "1 second"
-    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"
+        return say("1 second")
+    return say("{count} seconds", count=seconds) if seconds < 120 else say("{count} minutes", count=-(-seconds // 60))

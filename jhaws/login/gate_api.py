@@ -20,7 +20,7 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 
 from .. import store
-from ..sentences import say
+from ..sentences import Sentence, say
 from ..store import AuditEntry, Tally
 from . import throttle, words
 from .answers import SentenceMixin
@@ -51,7 +51,7 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
                 store.delete_lanes(self.db, value)
         else:
             self.refuse(400, say("kind must be name, address or all, with a value as GET shows it."))
-        _write_down(self, "throttle.cleared", detail=f"{kind} {value}".strip() or "all")
+        _write_down(self, "throttle.cleared", detail=_describe_cleared(kind, value))
         self.db.commit()
         self.set_status(204)
 
@@ -139,6 +139,11 @@ def _show_tally(tally: Tally, now: float) -> dict[str, Any]:
 def _show_entry(entry: AuditEntry) -> dict[str, str]:
     shown = {name: getattr(entry, name) for name in AUDIT_COLUMNS}
     return shown | {"at": entry.at.isoformat()}
+
+
+def _describe_cleared(kind: str, value: str) -> Sentence:
+    known = {"name": say("name: {value}", value=value), "address": say("address: {value}", value=value)}
+    return known.get(kind, say("all"))
 
 
 def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:

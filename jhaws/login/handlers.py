@@ -36,8 +36,8 @@ class Field:
     hidden: bool = False
 
 
-def make_fields(names: str, texts: dict[str, str], *, hidden: bool = False, **values: str) -> list[Field]:
-    """Return the fields of a form, by their names with spaces between."""
+def make_fields(names: str, texts: dict[str, str], *, hidden: str = "", **values: str) -> list[Field]:
+    """Return the fields of a form, by their names with spaces between; it knows itself which of them are hidden."""
     more = {
         "name": {"type": "text", "autocomplete": "username"},
         "code": {"type": "text", "autocomplete": "one-time-code"},
@@ -48,11 +48,11 @@ def make_fields(names: str, texts: dict[str, str], *, hidden: bool = False, **va
             name,
             texts[name],
             value=values.get(name, ""),
-            hidden=hidden and name in values,
+            hidden=name in hidden.split(),
             **more.get(name, {}),
         )
         for name in names.split()
-    ]
+    ] + ([Field("hidden", value=hidden, hidden=True)] if hidden else [])
 
 
 async def show(handler: Any, *, title: str, min_length: int, fields: str = "", error: str = "", **more: Any) -> None:
@@ -64,12 +64,12 @@ async def show(handler: Any, *, title: str, min_length: int, fields: str = "", e
         min_length: Characters of a new password, for the texts.
         fields: Names of the form's fields; "" for no form.
         error: Key of what went wrong.
-        more: Values for the template; `values` are those of fields, `hidden` hides them.
+        more: Values for the template; `values` are those of fields, `hidden` names those that are not seen.
     """
     header = handler.request.headers.get("Accept-Language", "")
     texts = words.make_words(header, min_length=min_length)
     handler.set_header("Referrer-Policy", "no-referrer")
-    values, hidden = more.pop("values", {}), more.pop("hidden", False)
+    values, hidden = more.pop("values", {}), more.pop("hidden", "")
     for key in ("help", "done", "next_text"):
         more[key] = texts[more[key]] if more.get(key) else ""
     page = await handler.render_template(
@@ -102,17 +102,35 @@ async def lead_to_choosing(handler: Any, name: str, model: dict[str, Any]) -> No
     if not keyring.has_given_code(handler.db, name):
         lasts = codes.LASTS_AT_LOGIN
         values["code"], _ = keyring.give_code(handler.db, name, whose="login", actor="", lasts=lasts, address=address)
+    min_length = handler.authenticator.own_password_min_length(name)
+    await show_choosing(handler, min_length=min_length, values=values, hidden=" ".join(values))
+    raise web.Finish
+
+
+async def show_choosing(handler: Any, *, min_length: int, values: dict[str, str], hidden: str, error: str = "") -> None:
+    """Finish a request with the form for whoever has to choose a password at login.
+
+    Args:
+        handler: Of any request of the hub.
+        min_length: Characters of a new password.
+        values: Name and code, as far as they are known.
+        hidden: Names of the fields that are not seen: where the login made the code, nobody knows of it.
+        error: Key of what went wrong.
+    """
+    is_late = error == "invalid" and "code" in hidden.split()
+    more = {"next_url": handler.settings["login_url"], "next_text": "login"} if is_late else {}
     await show(
         handler,
         title="choose_title",
-        help="choose_help" if "code" in values else "choose_by_code_help",
-        min_length=handler.authenticator.own_password_min_length(name),
-        fields="name code new again",
+        help="choose_help" if "code" in hidden.split() else "choose_by_code_help",
+        min_length=min_length,
+        fields="" if is_late else "name code new again",
         values=values,
-        hidden=True,
+        hidden=hidden,
+        error="late" if is_late else error,
         action=url_path_join(handler.hub.base_url, codes.RESET_PATH),
+        **more,
     )
-    raise web.Finish
 
 
 class QuietForm(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream has no types
@@ -184,14 +202,20 @@ class ResetHandler(PasswordPage):
         self, *, error: str = "", name: str = "", code: str = "", min_length: int | None = None
     ) -> None:
         """Show the form with what was typed but the passwords."""
+        min_length = min_length or passwords.USER_PASSWORD_MIN_LENGTH
+        values = {"name": name[: store.NAME_LENGTH], "code": code[: codes.MAX_TYPED_LENGTH]}
+        hidden = " ".join(each for each in values if each in self.field("hidden").split())
+        if hidden:
+            await show_choosing(self, min_length=min_length, values=values, hidden=hidden, error=error)
+            return
         await show(
             self,
             title="reset_title",
             help="reset_help",
             error=error,
-            min_length=min_length or passwords.USER_PASSWORD_MIN_LENGTH,
+            min_length=min_length,
             fields="name code new again",
-            values={"name": name[: store.NAME_LENGTH], "code": code[: codes.MAX_TYPED_LENGTH]},
+            values=values,
             action=url_path_join(self.hub.base_url, codes.RESET_PATH),
             from_fragment=self.request.method == "GET",
         )

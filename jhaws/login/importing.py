@@ -308,7 +308,11 @@ class _Plan:
     def counts(self) -> str:
         """How many people it is about."""
         changes = self.changes
-        return f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed"
+        return list_audit.join(
+            say("added: {value}", value=len(changes.added)),
+            say("changed: {value}", value=len(changes.changed)),
+            say("removed: {value}", value=len(changes.removed)),
+        )
 
     def write_apart(self, db: Session) -> None:
         """Write all of it, or nothing; what can be done before the transaction is.
@@ -325,7 +329,8 @@ class _Plan:
             for each in self.changes.changed
         }
         who = {"actor": self.actor.name, "address": self.actor.address}
-        entries = list_audit.make_entries(self.changes, cause="by an undo" if self.undoes else "by an import")
+        cause = say("by an undo") if self.undoes else say("by an import")
+        entries = list_audit.make_entries(self.changes, cause=cause)
         statements = [
             *store.make_deletions(self.leaving),
             *store.make_updates(values, now=now),

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from .. import store
 from ..errors import PasswordError
 from ..sentences import say
-from . import codes, hashing, passwords, versions
+from . import codes, hashing, list_audit, passwords, versions
 from .addresses import address_group
 
 
@@ -134,8 +134,9 @@ class Keyring:
         old = [each for each in self.read_current(db) if versions.same_groups(each.groups, groups)]
         store.end_versions(db, [each.number for each in old if each.ends_at is None or each.ends_at > end], at=end)
         store.add_version(db, groups=groups, hashed=hashed, made_by=made_by, at=now)
-        whose = "all users" if groups is None else ", ".join(groups)
-        detail = f"of {whose}; the old one ends {end:%Y-%m-%d %H:%M} UTC" if old else f"of {whose}"
+        whose = say("for all users") if groups is None else say("for groups: {value}", value=", ".join(groups))
+        until = say("the old one ends: {value}", value=end.isoformat(timespec="seconds")) if old else ""
+        detail = list_audit.join(whose, until)
         store.add_audit(db, action="password.shared", actor=made_by, address=address, detail=detail, at=now)
         db.commit()
         self._checker.remember(password, hashed)
@@ -167,7 +168,7 @@ class Keyring:
         # Twice at the same moment: only one of them finds the code in the table.
         if not store.use_code(db, own, hashed, for_admin=admin, at=datetime.now(UTC)):
             raise PasswordError("invalid", say("The one-time code was used or replaced a moment ago."))
-        detail = "set by a one-time code"
+        detail = say("set by a one-time code")
         store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=now)
 
     async def change_own(
@@ -191,7 +192,8 @@ class Keyring:
         if own is None or not is_still_so():
             raise PasswordError("wrong", say("The user or the password was changed by somebody else a moment ago."))
         store.set_own_password(db, own, hashed, for_admin=admin, at=datetime.now(UTC))
-        store.add_audit(db, action="password.own", name=name, address=address, detail="changed", at=datetime.now(UTC))
+        detail = say("changed")
+        store.add_audit(db, action="password.own", name=name, address=address, detail=detail, at=datetime.now(UTC))
 
     async def _hash_own(self, db: Session, name: str, new: str, *, admin: bool) -> str:
         passwords.check_new(new, min_length=passwords.own_min_length(admin=admin), name=name)

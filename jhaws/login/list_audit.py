@@ -20,8 +20,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 
 from .. import store
+from ..sentences import Sentence, say
 from . import roster_changes
 from .roster_changes import Changes
+
+# Between the parts of a detail, each of which `sentences.recall` knows.
+SEPARATOR = "; "
 
 _ACTOR = "jhaws_actor"
 _USERS = orm.User.__table__
@@ -33,15 +37,26 @@ def describe(values: Mapping[str, Any]) -> str:
     Args:
         values: The store's fields of a person.
     """
-    shown = []
-    for name, value in values.items():
-        if name == "groups":
-            shown.append(f"groups: {', '.join(sorted(value)) or 'none'}")
-        elif name == "ends_at":
-            shown.append(f"ends_at: {value.isoformat() if value else 'never'}")
-        else:
-            shown.append(name if name == "note" else f"{name}: {'yes' if value else 'no'}")
-    return "; ".join(shown)
+    return join(*(_describe_field(name, value) for name, value in values.items()))
+
+
+def join(*parts: str) -> str:
+    """Make a detail of its parts, of which some may be empty."""
+    return SEPARATOR.join(filter(None, parts))
+
+
+def _describe_field(name: str, value: Any) -> Sentence:
+    if name == "groups":
+        return say("groups: {value}", value=", ".join(sorted(value))) if value else say("groups: none")
+    if name == "ends_at":
+        return say("end: {value}", value=value.isoformat()) if value else say("end: never")
+    known = {
+        "admin": (say("admin: no"), say("admin: yes")),
+        "blocked": (say("blocked: no"), say("blocked: yes")),
+        "waiting": (say("waiting: no"), say("waiting: yes")),
+        "note": (say("note"), say("note")),
+    }
+    return known[name][bool(value)]
 
 
 def make_entries(changes: Changes, *, cause: str) -> list[tuple[str, str, str]]:
@@ -53,7 +68,7 @@ def make_entries(changes: Changes, *, cause: str) -> list[tuple[str, str, str]]:
     """
 
     def detail(values: Mapping[str, Any]) -> str:
-        return "; ".join(filter(None, (cause, describe(values))))
+        return join(cause, describe(values))
 
     added = ((entry.name, roster_changes.make_values(entry)) for entry in changes.added)
     changed = ((each.new.name, roster_changes.make_values(each.new, each.fields)) for each in changes.changed)
@@ -105,7 +120,7 @@ def _note(db: Session) -> None:
     for user in users:
         name, admin = before.get(user.id, (user.name, bool(user.admin)))
         if name != user.name:
-            _add(db, "person.renamed", user.name, f"before: {name}")
+            _add(db, "person.renamed", user.name, say("before: {value}", value=name))
         flag = bool(user.admin) if bool(user.admin) != admin else None
         if detail := _describe(moves.pop(user, None), admin=flag):
             _add(db, "person.changed", user.name, detail)
@@ -115,7 +130,8 @@ def _note(db: Session) -> None:
         if isinstance(gone, orm.User):
             _add(db, "person.deleted", gone.name, "")
         elif isinstance(gone, orm.Group):
-            values = {"action": "person.changed", "detail": f"{_cause(db)}; left: {gone.name}"}
+            detail = join(_cause(db), say("left: {value}", value=gone.name))
+            values = {"action": "person.changed", "detail": detail}
             store.add_audit_of_members(db, gone.id, at=datetime.now(UTC), **values)
 
 
@@ -160,16 +176,18 @@ def _read_before(db: Session, users: list[orm.User]) -> dict[int, tuple[str, boo
 
 
 def _describe(moves: _Moves | None, *, admin: bool | None = None) -> str:
-    shown = [] if admin is None else [describe({"admin": admin})]
-    for word, groups in (("joined", moves.joined), ("left", moves.left)) if moves else ():
-        shown += [f"{word}: {', '.join(sorted(groups))}"] if groups else []
-    return "; ".join(shown)
+    joined, left = (", ".join(sorted(groups)) for groups in (moves.joined, moves.left)) if moves else ("", "")
+    return join(
+        "" if admin is None else describe({"admin": admin}),
+        joined and say("joined: {value}", value=joined),
+        left and say("left: {value}", value=left),
+    )
 
 
 def _add(db: Session, action: str, name: str, detail: str) -> None:
-    detail = "; ".join(filter(None, (_cause(db), detail)))
+    detail = join(_cause(db), detail)
     store.add_audit(db, action=action, at=datetime.now(UTC), name=name, detail=detail, **db.info.get(_ACTOR, {}))
 
 
 def _cause(db: Session) -> str:
-    return "" if _ACTOR in db.info else "by JupyterHub"
+    return "" if _ACTOR in db.info else say("by JupyterHub")

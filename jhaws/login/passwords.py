@@ -114,20 +114,20 @@ def find_refusal(match: Match, *, admin: bool, known: Passwords, personal: str) 
         if match.admin:
             return None
         if match.own:
-            return (
-                "its own password is from before it was an admin's, when others could set it; another admin can give a "
-                "one-time code for a new one"
+            return say(
+                "its own password is from before it was an admin's, when others could set it (another admin can give "
+                "a one-time code for a new one)"
             )
         if known.admin is None:
-            return "it is an admin's account and admin_password is not set"
+            return say("it is an admin's account and admin_password is not set")
         if match.is_shared:
-            return "it is an admin's account, which opens with admin_password only"
-        return "wrong password"
+            return say("it is an admin's account, which opens with admin_password only")
+        return say("wrong password")
     if match.is_shared:
         return None
     if match.admin:
-        return "admin_password opens the accounts of admins only"
-    return "wrong password"
+        return say("admin_password opens the accounts of admins only")
+    return say("wrong password")
 
 
 def own_min_length(*, admin: bool) -> int:
@@ -139,8 +139,8 @@ def _find_own_refusal(match: Match) -> str | None:
     if match.own:
         return None
     if match.is_shared or match.admin:
-        return "it has a password of its own, and opens with no other"
-    return "wrong password"
+        return say("it has a password of its own, and opens with no other")
+    return say("wrong password")
 
 
 def must_choose(match: Match, *, admin: bool, personal: str) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..errors import TellableError
-from ..sentences import Sentence
+from ..sentences import Sentence, say
 from ..store import Standing, State
 
-# Reasons for the hub's log; whoever is refused reads the same as after a wrong password.
-BLOCKED = "an admin has blocked the person"
-ENDED = "the person's end has passed"
-WAITING = "the name is from before jhaws's login, and no admin has let it in yet"
+# Reasons for the hub's log and the audit log; whoever is refused reads the same as after a wrong password.
+BLOCKED = say("an admin has blocked the person")
+ENDED = say("the person's end has passed")
+WAITING = say("the name is from before jhaws's login, and no admin has let it in yet")
 
 
 class RefusedError(TellableError):

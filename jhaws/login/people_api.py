@@ -274,7 +274,7 @@ class WaitingHandler(PeopleHandler):
             self.refuse(error.status, error.sentence)
         if allow is None:
             count = store.let_everybody_in(self.db)
-            self.audit("people.allowed", [""], f"{count} who waited")
+            self.audit("people.allowed", [""], say("waited: {value}", value=count))
             self.db.commit()
             self.write(json.dumps({"allowed": count}))
             return

@@ -64,6 +64,10 @@ WORDS = {
         "The code is wrong, was used already, or is too old. Ask for a new one.",
         "Der Code ist falsch, schon benutzt oder zu alt. Bitte lassen Sie sich einen neuen geben.",
     ),
+    "late": (
+        "That took too long, or you have chosen a password already. Please log in again.",
+        "Das hat zu lange gedauert, oder Sie haben schon ein Passwort gewählt. Bitte melden Sie sich neu an.",
+    ),
     "text": ("Type a new password.", "Geben Sie ein neues Passwort ein."),
     "short": (
         "The new password must have at least {length} characters.",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from jhaws.sentences import Sentence, recall
 from tests.hubclient import Session
 from tests.postgres import running_postgres
 
@@ -28,6 +29,43 @@ c.JupyterHub.load_roles.append({"name": "tutors", "users": ["tutor"], "scopes": 
 c.JhawsAuthenticator.allowed_users = {"tutor"}
 """
 CLASS = "name;groups;end;note\r\nann.meier;class-a;28.02.2027;\r\njan.bell;class-a,tutors;28.02.2027;=1+1\r\n"
+
+
+# Whether our script has stopped the first and the second; neither is sent.
+SUBMIT_TWICE = """() => {
+    const form = document.querySelector("#jhaws-password form");
+    const stopped = [];
+    form.addEventListener("submit", (event) => {
+        stopped.push(event.defaultPrevented);
+        event.preventDefault();
+    });
+    form.requestSubmit();
+    form.requestSubmit();
+    return stopped;
+}"""
+# Cells of tables in which one of our own words is broken into two lines.
+BROKEN_WORDS = """() => [...document.querySelectorAll("#jhaws-pages td:not(.jhaws-typed)")]
+    .filter((cell) => cell.textContent.trim() && !cell.textContent.trim().includes(" ") && !cell.querySelector("form"))
+    .filter((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map((each) => Math.round(each.bottom / 8))).size > 1;
+    }).map((cell) => cell.textContent.trim())"""
+# Buttons without a colour of their own, whose text has too little contrast with what is behind it.
+PALE_BUTTONS = """() => {
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = (colour) => parts(colour).slice(0, 3).map((each) => each / 255)
+        .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place], 0);
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return parts(colour)[3] === 0 && element.parentElement ? behind(element.parentElement) : colour;
+    };
+    return [...document.querySelectorAll("#jhaws-pages [class*=btn-outline]")].filter((button) => {
+        const [low, high] = [light(getComputedStyle(button).color), light(behind(button))].sort((a, b) => a - b);
+        return button.checkVisibility() && (high + 0.05) / (low + 0.05) < 4.5;
+    }).map((button) => button.textContent.trim());
+}"""
 
 
 @contextmanager
@@ -197,6 +235,28 @@ async def test_a_one_time_code_is_shown_once_and_works(
     await theirs.context.close()
 
 
+async def test_an_impatient_person_reads_the_answer_to_the_first_click(
+    hub: RunningHub, root: Session, chromium: Any
+) -> None:
+    """The second one is not sent, as it would find the code used; and an error is read where the cursor is."""
+    await add(root, "pia")
+    _, answer = await root.api("POST", "jhaws/people/pia/reset", {})
+    theirs = await (await chromium.new_context()).new_page()
+    await theirs.goto(hub.url.rstrip("/") + answer["link"])
+    await theirs.get_by_label("New password, at least").fill("kirschbaum im mai")
+    await theirs.get_by_label("New password once more").fill("kirschbaum")
+    await theirs.get_by_role("button", name="Set password").click()
+    await theirs.get_by_role("alert").wait_for()
+    assert await theirs.evaluate("document.activeElement.id") == "jhaws-new"
+    described = await theirs.locator("#jhaws-new").get_attribute("aria-describedby")
+    assert await theirs.locator(f"#{described}").inner_text() == "The two new passwords are not the same."
+
+    await theirs.get_by_label("New password, at least").fill("kirschbaum im mai")
+    await theirs.get_by_label("New password once more").fill("kirschbaum im mai")
+    assert await theirs.evaluate(SUBMIT_TWICE) == [False, True]
+    await theirs.context.close()
+
+
 async def test_a_refusal_is_read_on_the_page(page: Any, hub: RunningHub) -> None:
     """What the API refuses stands there in its own words, has the focus, and nothing typed is lost."""
     await page.goto(hub.url + "hub/jhaws/people")
@@ -275,6 +335,8 @@ async def test_the_shared_password_is_changed_and_printed(page: Any, hub: Runnin
     """The new one is on a sheet, opens at once, and paper shows the sheet alone."""
     await add(root, "tom")
     await page.goto(hub.url + "hub/jhaws/shared-password")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
     await page.get_by_role("button", name="Set new password").click()
     await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
     await picture(page, "shared-password")
@@ -298,6 +360,10 @@ async def test_the_shared_password_is_changed_and_printed(page: Any, hub: Runnin
     await page.get_by_role("heading", name="Access to JupyterHub").wait_for()
     assert (await hub.login("tom", USER)).ok
     assert (await hub.login("tom", made)).ok
+    assert [each.partition("? ")[2] for each in asked] == [
+        "The old one ends now.",
+        "The old one holds until the time that you have given.",
+    ]
 
 
 async def test_the_audit_log_is_filtered_and_saved(page: Any, hub: RunningHub, root: Session, tmp_path: Path) -> None:
@@ -380,6 +446,31 @@ async def test_a_long_name_leaves_the_buttons_on_the_page(page: Any, hub: Runnin
         assert right <= 1280
 
 
+async def test_a_narrow_dark_window_shows_all_of_it(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """Words stay whole, pages are no wider than the window, and buttons can be read as WCAG wants it (4.5 to 1)."""
+    await add(root, "anna-maria.von-der-heide", groups=["working-group-robotics-and-electronics"])
+    assert (await root.api("PATCH", "jhaws/people/anna-maria.von-der-heide", {"waiting": True}))[0] == 200
+    narrow = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark", "locale": "de-DE"}
+    opened = await log_in(chromium, hub, "root", ADMIN, **narrow)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    for path in (*PAGES, "people/root", "people/anna-maria.von-der-heide", "people?order=-name"):
+        await opened.goto(hub.url + f"hub/jhaws/{path}")
+        await picture(opened, f"dark-{path.partition('?')[0].replace('/', '-')}")
+        assert await opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        assert await opened.evaluate(BROKEN_WORDS) == [], path
+        assert await opened.evaluate(PALE_BUTTONS) == [], path
+    marker = "getComputedStyle(document.querySelector('[aria-sort] a'), '::after').content"
+    assert "▼" in await opened.evaluate(marker)
+
+    await opened.goto(hub.url + "hub/jhaws/import")
+    await opened.get_by_label("Oder die Liste einfügen").fill(CLASS)
+    await opened.get_by_role("button", name="Zeigen, was sich ändern würde").click()
+    await opened.get_by_role("heading", name="Was sich ändern würde").wait_for()
+    assert await opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert await opened.evaluate(BROKEN_WORDS) == []
+    await opened.context.close()
+
+
 async def test_a_refusal_of_rights_is_told_as_that(chromium: Any, hub: RunningHub, root: Session) -> None:
     """Who is logged in reads what is not allowed; who is no longer, that; who is again in another tab goes on."""
     await add(root, "bob")
@@ -455,6 +546,26 @@ async def test_all_of_it_is_there_in_german(chromium: Any, hub: RunningHub) -> N
     await german.context.close()
 
 
+async def test_the_audit_log_tells_its_details_in_german(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """All that it has kept as English text, with ends as days of the hub's time zone, in English too."""
+    await add(root, "erika")
+    for change in ({"ends_at": "2027-02-28", "groups": ["a", "b"]}, {"groups": [], "blocked": True}):
+        assert (await root.api("PATCH", "jhaws/people/erika", change))[0] == 200
+    assert not (await hub.login("erika", USER)).ok
+    german = await log_in(chromium, hub, "root", ADMIN, locale="de-DE")
+    await german.wait_for_url(lambda url: "/login" not in url)
+    shown = german.locator("#jhaws-entries td:nth-child(4)")
+    await german.goto(hub.url + "hub/jhaws/audit?name=erika")
+    told = set(await shown.all_inner_texts())
+    assert {"von einem Admin gesperrt", "Gruppen: a, b; Ende: 28.02.2027", "Gruppen: keine; gesperrt: ja"} <= told
+    await german.context.close()
+    assert "groups: a, b; end: 2027-02-28" in (await root.get("hub/jhaws/audit?name=erika"))[1]
+
+    _, entries = await root.api("GET", "jhaws/audit?limit=1000")
+    parts = {part for each in entries for part in each["detail"].split("; ") if part}
+    assert [part for part in parts if not isinstance(recall(part), Sentence)] == []
+
+
 async def test_keyboard_and_screen_reader_find_everything(page: Any, hub: RunningHub) -> None:
     """Each field has a label, each button a name, each table headings, and the order of the tab key is the page's."""
     for path in (*PAGES, "people/root"):
@@ -469,6 +580,7 @@ async def test_keyboard_and_screen_reader_find_everything(page: Any, hub: Runnin
         assert unnamed == []
         jumps = await page.locator("#jhaws-pages [tabindex]:not([tabindex='-1'])").count()
         assert jumps == 0
+        assert await page.locator("main h1").count() == 1
     await page.goto(hub.url + "hub/jhaws/people")
     await page.locator("#jhaws-add summary").focus()
     await page.keyboard.press("Enter")
@@ -487,6 +599,11 @@ async def test_who_is_no_admin_sees_none_of_it(hub: RunningHub, root: Session) -
         status, text = await theirs.get(f"hub/jhaws/{path}")
         assert status == 403
         assert "root" not in text
+        assert "This page is for admins." in text
+        assert (
+            "Diese Seite ist für Admins."
+            in (await theirs.get(f"hub/jhaws/{path}", headers={"Accept-Language": "de"}))[1]
+        )
         async with root.http.get(hub.url + f"hub/jhaws/{path}") as response:
             assert response.status == 200
             assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]

@@ -251,8 +251,14 @@ async def test_where_an_own_password_is_required_the_first_login_leads_to_it(tmp
             assert (await session.api("GET", "user"))[0] in (401, 403)
             hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
             assert hidden["name"] == name
-            status, _ = await send(session, "reset", xsrf=hidden["_xsrf"], name=name, code=hidden["code"], new=OWN)
+            form = {key: hidden[key] for key in ("name", "code", "hidden")}
+            status, page = await send(session, "reset", xsrf=hidden["_xsrf"], **form, new=USER)
+            assert (status, "Choose your own password" in page, "One-time code" in page) == (400, True, False)
+            assert dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)) == hidden
+            status, _ = await send(session, "reset", xsrf=hidden["_xsrf"], **form, new=OWN)
             assert status == 200
+            status, page = await send(session, "reset", xsrf=hidden["_xsrf"], **form, new=OTHER)
+            assert (status, "Please log in again." in page, "One-time code" in page) == (403, True, False)
             assert not (await hub.login(name, password)).ok
             assert (await hub.login(name, OWN)).ok
             assert (await request_token(hub, name, {"username": name, "password": OWN}))[0] == 201

@@ -77,6 +77,9 @@ async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> Non
     async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
         heard = await guess_until_refused(hub, "ann")
         login = await hub.login("ann", USER)
+        form = {"username": "ann", "password": USER, "_xsrf": login.xsrf}
+        async with login.http.post(f"{hub.url}hub/login", data=form, headers={"Accept-Language": "de"}) as response:
+            german = await response.text()
         token = await request_token(hub, "ann", {"username": "ann", "password": USER})
         other = await hub.login("bob", USER)
         metrics = (await (await hub.login("root", ADMIN)).get("hub/metrics"))[1]
@@ -89,6 +92,7 @@ async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> Non
         assert (login.status, token[0]) == (429, 403)
         assert ann["failures"] >= 6
         assert "Too many logins have failed. Try again in" in login.text
+        assert "Zu viele Anmeldungen sind fehlgeschlagen. Bitte versuchen Sie es in" in german
         assert other.ok
         assert "Put off a login of 'ann' from 127.0.0.1." in hub.log()
         assert 'jhaws_logins_total{outcome="refused"}' in metrics

@@ -17,7 +17,7 @@ from jhaws.errors import PasswordError, UsernameError
 from jhaws.login import api, gate_api, people_api
 from jhaws.login.answers import SentenceMixin
 from jhaws.names import check_username
-from jhaws.sentences import CATALOGUES, say, translate
+from jhaws.sentences import CATALOGUES, Sentence, recall, say, translate
 from jhaws.sentences_german import GERMAN
 
 PACKAGE = Path(jhaws.__file__).parent
@@ -108,6 +108,23 @@ def test_a_sentence_in_a_sentence_is_translated_with_it() -> None:
         "'Ann': 'Ann' unterscheidet sich von 'ann' in Zeile 1500 nur durch Groß- und Kleinschreibung. Bitte nehmen Sie "
         "einen der beiden Namen. Es wurde niemand hinzugefügt."
     )
+
+
+@pytest.mark.parametrize("sentence", [say("wrong password"), say("groups: {value}", value="a: b"), say("groups: none")])
+def test_a_sentence_is_recalled_from_its_text(sentence: Sentence) -> None:
+    """What the database keeps as text can be translated, where the text alone says how it was made."""
+    recalled = recall(str(sentence))
+
+    assert recalled == sentence
+    assert translate(recalled, "de") == translate(sentence, "de") != sentence
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE[:6], "", "a: b", "'a' is in the list twice.", "{name}: {sentence}", "a: {value}"]
+)
+def test_text_that_nobody_said_is_not_recalled(text: str) -> None:
+    """A name that looks like a template is a name, and of a sentence with values inside nothing is guessed."""
+    assert translate(recall(text), "de") == text
 
 
 def test_numbers_are_written_as_in_the_language() -> None:

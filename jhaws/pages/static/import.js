@@ -38,6 +38,7 @@
   }
 
   const FIELDS = ["groups", "admin", "ends_at", "note"];
+  const TYPED = ["groups", "note"];
   const HEADINGS = { groups: words.groups, admin: words.admin, ends_at: words.end, note: words.note };
 
   // Days and times where days end; Swedes write them as ISO does, which the English pages have.
@@ -60,10 +61,11 @@
   }
 
   function makeCell(each, field) {
-    if (!each.old) return make("td", showValue(each, field));
-    if (!each.fields.includes(field)) return make("td", showValue(each.new, field));
+    const looks = { class: TYPED.includes(field) ? "jhaws-typed" : "" };
+    if (!each.old) return make("td", showValue(each, field), looks);
+    if (!each.fields.includes(field)) return make("td", showValue(each.new, field), looks);
     const [before, after] = [showValue(each.old, field), showValue(each.new, field)];
-    return make("td", [make("del", before), before && after ? " " : "", make("ins", after)]);
+    return make("td", [make("del", before), before && after ? " " : "", make("ins", after)], looks);
   }
 
   function makeTable(key, people) {
@@ -74,7 +76,9 @@
     });
     const parts = [
       make("summary", `${words[key]}: ${people.length}`),
-      make("table", [make("thead", head), make("tbody", rows)], { class: "table table-sm" }),
+      make("div", make("table", [make("thead", head), make("tbody", rows)], { class: "table table-sm" }), {
+        class: "table-responsive",
+      }),
     ];
     if (people.length > MAX_ROWS) parts.push(make("p", fill(words.not_shown, { count: people.length - MAX_ROWS })));
     return make("details", parts, { id: "jhaws-" + key, ...(people.length > OPEN_ROWS ? {} : { open: "" }) });
@@ -88,11 +92,13 @@
     const kinds = ["added", "changed", "removed"];
     for (const key of kinds) if (found[key].length) shown.append(makeTable(key, found[key]));
     const changes = kinds.some((key) => found[key].length);
-    byId("counts").textContent = [
+    const counts = [
       ...kinds.map((key) => `${words[key]}: ${found[key].length}`),
       `${words.as_before}: ${found.unchanged}`,
-      ...(changes || found.problems.length ? [] : [words.nothing]),
-    ].join(" · ");
+      ...(changes ? [] : [words.nothing]),
+    ];
+    // With a problem nothing is counted, and zeros would say that there is nothing to do.
+    byId("counts").textContent = found.problems.length ? "" : counts.join(" · ");
     const removed = found.removed.length;
     applying.hidden = !changes || found.problems.length > 0;
     applying.className = removed ? "btn btn-danger mb-3" : "btn btn-jupyter mb-3";

@@ -24,7 +24,7 @@
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!window.confirm(form.dataset.confirm)) return;
+    if (!window.confirm(byId("until").value ? form.dataset.confirmLater : form.dataset.confirmNow)) return;
     run(form.querySelector("button[type=submit]"), async () => {
       const body = readBody();
       const answer = await ask("POST", "jhaws/password", body);

@@ -15,6 +15,7 @@ from jhaws import store
 from jhaws.login import gate as gate_module
 from jhaws.login.gate import Gate, TooManyLoginsError
 from jhaws.login.gate_api import make_csv
+from jhaws.sentences import translate
 
 SCHOOL = "203.0.113.7"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -268,3 +269,15 @@ async def test_logins_push_nothing_else_out_of_the_audit_log(db: Session) -> Non
 
     assert left == ["login"] * 3 + ["password.code", *reversed(lasting)]
     assert forgotten == [4, 4, 3]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "german"),
+    [(1, "1 second", "einer Sekunde"), (119, "119 seconds", "119 Sekunden"), (121, "3 minutes", "3 Minuten")],
+)
+def test_how_long_to_wait_is_said_in_words(seconds: int, english: str, german: str) -> None:
+    """Rounded up, and in the language of whoever reads it."""
+    error = TooManyLoginsError(seconds)
+
+    assert f"Too many logins have failed. Try again in {english}." in str(error)
+    assert f"versuchen Sie es in {german} noch einmal." in translate(error.args[0], "de")

@@ -111,8 +111,8 @@ def test_what_was_done_is_written_down_and_can_be_undone(app: Any) -> None:
     assert sorted(after) == ["", "ann", "leaver"]
     assert (before[""], after[""].made_by, after[""].undone_at > after[""].at) == (None, "root", True)
     assert [(entry.action, entry.actor, entry.detail) for entry in store.read_audit(app.db) if not entry.name] == [
-        ("people.import_undone", "root", "1 added, 1 changed, 1 removed"),
-        ("people.imported", "root", "1 added, 1 changed, 1 removed"),
+        ("people.import_undone", "root", "added: 1; changed: 1; removed: 1"),
+        ("people.imported", "root", "added: 1; changed: 1; removed: 1"),
     ]
     with pytest.raises(RefusedError, match=importing.NOTHING):
         asyncio.run(importing.undo(app, actor=ROOT))
@@ -167,12 +167,12 @@ def test_the_audit_log_has_everybody_whom_an_import_and_its_undo_touch(app: Any)
         ("person.added", "plain", "by an import"),
         ("person.changed", "ann", "by an import; groups: new; admin: yes; note"),
         ("person.deleted", "leaver", "by an import"),
-        ("people.imported", "", "2 added, 1 changed, 1 removed"),
+        ("people.imported", "", "added: 2; changed: 1; removed: 1"),
         ("person.added", "leaver", "by an undo; groups: old"),
         ("person.changed", "ann", "by an undo; groups: old; admin: no; note"),
         ("person.deleted", "newcomer", "by an undo"),
         ("person.deleted", "plain", "by an undo"),
-        ("people.import_undone", "", "1 added, 1 changed, 2 removed"),
+        ("people.import_undone", "", "added: 1; changed: 1; removed: 2"),
     ]
     assert {(each.actor, each.address, each.at.tzinfo) for each in store.read_audit(app.db)} == {("root", "here", UTC)}
 
