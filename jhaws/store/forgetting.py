@@ -12,18 +12,22 @@ from typing import Any
 from jupyterhub import orm
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.util import identity_key
 
 from .tables import Person
 
 TOKENS = (orm.APIToken, orm.OAuthCode)
+SHARES = (orm.Share, orm.ShareCode)
 
 
 def forget_tokens(db: Session, user_ids: Collection[int]) -> None:
-    """Let a session forget the tokens of users, and read their cookies anew."""
+    """Let a session forget the tokens of users and the shares of their servers, and read their cookies anew."""
     for found in _find_objects(db, TOKENS, user_ids):
         db.expunge(found)
+    for found in _find_objects(db, SHARES, user_ids):
+        _forget_share(db, found)
     for found in _find_objects(db, (orm.User,), user_ids):
-        db.expire(found, ["cookie_id", "api_tokens", "oauth_codes"])
+        db.expire(found, ["cookie_id", "api_tokens", "oauth_codes", "shares", "share_codes"])
 
 
 def forget_changed(db: Session, user_ids: Collection[int]) -> None:
@@ -44,6 +48,21 @@ def forget_deleted(db: Session, user_ids: Collection[int]) -> None:
     forget_members(db)
 
 
+def _forget_share(db: Session, share: Any) -> None:
+    """Take a share, or a code for one, out of a session, and out of what it has of those whom it is about."""
+    about: tuple[tuple[type, str, list[str]], ...] = (
+        (orm.User, "user_id", ["shared_with_me"]),
+        (orm.Group, "group_id", ["shared_with_me"]),
+        (orm.Spawner, "spawner_id", ["shares", "share_codes"]),
+    )
+    values = inspect(share).dict
+    for kind, column, attributes in about:
+        found = db.identity_map.get(identity_key(kind, (values.get(column),)))
+        if found is not None:
+            db.expire(found, attributes)
+    db.expunge(share)
+
+
 def _find_objects(db: Session, kinds: tuple[type, ...], user_ids: Collection[int]) -> list[Any]:
     """Return the objects of some kinds in a session that belong to users; nothing is read from the database."""
     numbers = frozenset(user_ids)
@@ -54,7 +73,9 @@ def _find_objects(db: Session, kinds: tuple[type, ...], user_ids: Collection[int
 def _find_owner(found: Any) -> int | None:
     """Return the number of the user whom an object belongs to."""
     state = inspect(found)
-    number: int | None = state.identity[0] if isinstance(found, orm.User | Person) else state.dict.get("user_id")
+    if isinstance(found, orm.User | Person):
+        return int(state.identity[0])
+    number: int | None = state.dict.get("owner_id" if isinstance(found, SHARES) else "user_id")
     return number
 
 

@@ -1,4 +1,4 @@
-"""What opens the hub for a user, and how it ends: browser logins, API tokens, codes of OAuth.
+"""What opens the hub for a user, and how it ends: browser logins, API tokens, codes of OAuth, shares of servers.
 
 A server that runs has a token too, by which it tells the hub what it does. Where the server may go on, its token stays,
 or nobody would know that it is busy. Which token that is, `keep_server_token` remembers at each start: by its scopes,
@@ -16,13 +16,14 @@ from sqlalchemy import ColumnElement, Integer, Unicode, delete, insert, select, 
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
-from .forgetting import forget_tokens
+from .forgetting import SHARES, forget_tokens
 from .tables import Base, ServerToken
 from .unpacking import is_one_of, unpack
 
 _USERS: Any = orm.User.__table__
 _TOKENS: Any = orm.APIToken.__table__
 _CODES: Any = orm.OAuthCode.__table__
+_SHARES: tuple[Any, ...] = tuple(kind.__table__ for kind in SHARES)
 _KEPT = Base.metadata.tables[ServerToken.__tablename__]
 
 
@@ -43,7 +44,7 @@ def keep_server_token(db: Session, spawner_id: int, token: str) -> None:
 def make_login_ends(
     user_ids: Collection[int], *, servers: bool, which: ColumnElement[bool] | None = None
 ) -> list[Executable]:
-    """Make the statements that end browser logins, tokens and codes of users.
+    """Make the statements that end browser logins, tokens and codes of users, and what others may do in their servers.
 
     Args:
         user_ids: The users.
@@ -59,6 +60,7 @@ def make_login_ends(
     return [
         delete(_TOKENS).where(_TOKENS.c.user_id.in_(numbers), *mortal),
         delete(_CODES).where(_CODES.c.user_id.in_(numbers)),
+        *(delete(shares).where(shares.c.owner_id.in_(numbers)) for shares in _SHARES),
         cookies.values(cookie_id=fresh.c.cookie_id),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.hubclient import Session
+from tests.hubclient import Session, eventually
 
 from .hubs import RunningHub, running_hub
 from .test_passwords import send
@@ -96,6 +96,88 @@ async def test_a_server_goes_on_when_what_was_before_ends(tmp_path: Path, way: s
         assert (await root.api("GET", "users/ann"))[1]["servers"][""]["ready"]
         assert (await hub.api("POST", "users/ann/activity", activity, token=token))[0] == 200
         assert (await hub.api("POST", "users/ann/activity", activity, token=forged))[0] in (401, 403)
+
+
+@pytest.mark.parametrize("way", ["patch", "own password", "revoke"])
+async def test_shares_from_before_end(tmp_path: Path, way: str) -> None:
+    """Whoever had the shared password could share the server with somebody for good, or make a code for it."""
+    more = """
+c.JhawsAuthenticator.personal_password = "optional"
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "user", "scopes": ["self", "shares!user", "read:users:name", "read:groups:name"]},
+]
+"""
+    async with running_hub(tmp_path, CONFIG + more) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann", "eve")
+        ann, eve = await hub.login("ann", USER), await hub.login("eve", USER)
+        await start_server(root, "ann")
+        assert (await ann.api("POST", "shares/ann/", {"user": "eve"}))[0] == 200
+        code = (await ann.api("POST", "share-codes/ann/", {}))[1]["code"]
+        # Both have what the hub keeps in its memory.
+        assert "access:servers!server=ann/" in (await eve.api("GET", "user"))[1]["scopes"]
+        assert (await ann.api("GET", "shares/ann/"))[1]["items"]
+        if way == "own password":
+            assert (await send(ann, "password", old=USER, new="a-password-of-her-own"))[0] == 200
+        elif way == "revoke":
+            assert (await root.api("POST", "jhaws/people/ann/revoke", {}))[0] == 200
+        else:
+            await promote(root, way, "ann")
+
+        assert [scope for scope in (await eve.api("GET", "user"))[1]["scopes"] if "ann" in scope] == []
+        assert (await root.api("GET", "shares/ann/"))[1]["items"] == []
+        page, _ = await eve.get(f"hub/accept-share?code={code}")
+        assert page == 404
+
+
+async def test_a_role_in_the_configuration_ends_the_logins_from_before(tmp_path: Path) -> None:
+    """Where it makes admins of those in a group, who came with the shared password; once, and nobody else's."""
+    async with running_hub(tmp_path, CONFIG + f"c.JupyterHub.load_groups = {{{GROUP!r}: {{'users': []}}}}\n") as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "gina", groups=[GROUP])
+        await add(root, "other")
+        before, other = await use(hub, "gina"), await use(hub, "other")
+        await hub.kill()
+        config = tmp_path / "jupyterhub_config.py"
+        config.write_text(config.read_text() + CHIEFS)
+        await hub.start()
+        assert await is_over(hub, *before)
+        assert not await is_over(hub, *other)
+        assert (await root.api("GET", "user"))[0] == 200
+        assert "Ended the logins of 'gina' from before, who is an admin now." in hub.log()
+
+        assert not (await hub.login("gina", USER)).ok
+        gina = await hub.login("gina", ADMIN)
+        assert gina.ok
+        await hub.kill()
+        await hub.start()
+        assert (await gina.api("GET", "user"))[0] == 200
+
+
+async def test_who_may_do_all_to_some_users_is_an_admin_when_one_is_among_them(tmp_path: Path) -> None:
+    """Then the shared password does not open that account, and what it opened before ends."""
+    tutor = """
+c.JupyterHub.load_groups = {"class-a": {"users": []}}
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "tutor", "users": ["tina"], "scopes": ["tokens!group=class-a", "list:users!group=class-a"]},
+]
+c.JhawsAuthenticator.allowed_users = {"tina"}
+"""
+    async with running_hub(tmp_path, CONFIG + tutor) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann", groups=["class-a"])
+        tina, token = await use(hub, "tina")
+        assert (await tina.api("POST", "users/ann/tokens", {}))[0] == 201
+        assert (await root.api("POST", "groups/class-a/users", {"users": ["root"]}))[0] == 200
+
+        async def has_ended() -> bool:
+            return await is_over(hub, tina, token)
+
+        await eventually(has_ended, within=20, what="the tutor's logins to end")
+        assert not (await hub.login("tina", USER)).ok
+        assert (await hub.login("tina", ADMIN)).ok
+        assert (await root.api("DELETE", "groups/class-a/users", {"users": ["root"]}))[0] == 200
+        assert (await hub.login("tina", USER)).ok
 
 
 async def test_only_an_admin_gives_a_name_of_admin_users_to_somebody(tmp_path: Path) -> None:
