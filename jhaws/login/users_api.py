@@ -1,7 +1,8 @@
-"""JupyterHub's own REST API of users, where a new name must not be mistaken for another one, nor be an admin's.
+"""JupyterHub's own REST API of users, where only admins change admins, and no new name is mistaken for another one.
 
 Whoever has a name of `admin_users` is an admin. It is free only where its admin was renamed or deleted while the hub
-runs; and a service or a tutor who may change users must not give it to somebody.
+runs; and a service or a tutor who may change users must not give it to somebody, nor touch an admin, by flag or by
+role: JupyterHub itself asks for the flag alone, and not where somebody is deleted.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyterhub.apihandlers.users import UserAPIHandler, UserListAPIHandler
+from jupyterhub.scopes import needs_scope
 
 from .. import store
 from ..sentences import say
@@ -18,13 +20,31 @@ from .answers import SentenceMixin
 from .roster_cells import show_name
 
 
-class _NamesMixin(SentenceMixin):
-    """Refuses new names."""
+class _UsersMixin(SentenceMixin):
+    """Refuses new names, and what somebody who is no admin does to admins."""
 
     authenticator: Any
     current_user: Any
     db: Any
     parsed_scopes: Any
+
+    def check_is_admin(self) -> None:
+        """Refuse who is no admin by the flag, as JupyterHub does: a role that leads to users is not enough.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if not getattr(self.current_user, "admin", False):
+            self.refuse(403, say("Only admins can make, change or remove admins."))
+
+    def check_target(self, name: str) -> None:
+        """Let only admins change or delete an admin, also the one whose role makes them an admin themselves.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if self.authenticator.is_admin_name(name):
+            self.check_is_admin()
 
     def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
         """Refuse names that somebody is about to get; who may not change users gets JupyterHub's own answer.
@@ -41,8 +61,8 @@ class _NamesMixin(SentenceMixin):
         normalise = self.authenticator.normalize_username
         wanted = {normalise(name) for name in names if isinstance(name, str)}
         admins = {normalise(name) for name in self.authenticator.admin_users}
-        if not getattr(self.current_user, "admin", False) and wanted & admins:
-            self.refuse(403, say("Only admins can make, change or remove admins."))
+        if wanted & admins:
+            self.check_is_admin()
         there = store.read_user_names(self.db)
         known = lookalikes.map_skeletons(there - {instead_of})
         for name in sorted(wanted - there):
@@ -51,7 +71,7 @@ class _NamesMixin(SentenceMixin):
             known |= lookalikes.map_skeletons([name])
 
 
-class UsersAPI(_NamesMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
+class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users`."""
 
     async def post(self) -> None:
@@ -62,7 +82,7 @@ class UsersAPI(_NamesMixin, UserListAPIHandler):  # type: ignore[misc]  # upstre
         await super().post()
 
 
-class UserAPI(_NamesMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
+class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users/NAME`."""
 
     async def post(self, user_name: str) -> None:
@@ -70,12 +90,20 @@ class UserAPI(_NamesMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
         self.check_names([user_name])
         await super().post(user_name)
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def patch(self, user_name: str) -> None:
         """Change or rename a user."""
+        self.check_target(user_name)
         body = self.get_json_body()
         name = body.get("name") if isinstance(body, dict) else None
         self.check_names([name] if name != user_name else (), instead_of=user_name)
         await super().patch(user_name)
+
+    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
+    async def delete(self, user_name: str) -> None:
+        """Delete a user."""
+        self.check_target(user_name)
+        await super().delete(user_name)
 
 
 HANDLERS: list[Any] = [(r"/api/users", UsersAPI), (r"/api/users/([^/]+)", UserAPI)]
