@@ -18,6 +18,9 @@ GERMAN = {
     "A user name may be {most} bytes long in UTF-8, this one has {size}.": (
         "Ein Benutzername darf in UTF-8 höchstens {most} Bytes lang sein, dieser hat {size}."
     ),
+    "{name} is written {spelling} in this hub; use that name.": (
+        "{name} schreibt man auf diesem Hub {spelling}. Bitte nehmen Sie diesen Namen."
+    ),
     "A user name must not contain a slash.": "Ein Benutzername darf keinen Schrägstrich enthalten.",
     "A user name must not contain characters that cannot be seen.": (
         "Ein Benutzername darf keine Zeichen enthalten, die man nicht sehen kann."

@@ -85,8 +85,15 @@ class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstre
 class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users/NAME`."""
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def post(self, user_name: str) -> None:
-        """Add a user."""
+        """Add a user, whose name JupyterHub would leave as it is here: with another spelling nobody could log in."""
+        spelling = self.authenticator.normalize_username(user_name)
+        if spelling != user_name:
+            shown, right = show_name(user_name), show_name(spelling)
+            self.refuse(
+                400, say("{name} is written {spelling} in this hub; use that name.", name=shown, spelling=right)
+            )
         self.check_names([user_name])
         await super().post(user_name)
 
