@@ -2,7 +2,8 @@
 
 Whoever has a name of `admin_users` is an admin. It is free only where its admin was renamed or deleted while the hub
 runs; and a service or a tutor who may change users must not give it to somebody, nor touch an admin, by flag or by
-role: JupyterHub itself asks for the flag alone, and not where somebody is deleted.
+role: JupyterHub itself asks for the flag alone, and not where somebody is deleted. Each method asks for JupyterHub's
+scope before it looks at anything: a body of many megabytes from a stranger would hold the hub for seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ class _UsersMixin(SentenceMixin):
     authenticator: Any
     current_user: Any
     db: Any
-    parsed_scopes: Any
 
     def check_is_admin(self) -> None:
         """Refuse who is no admin by the flag, as JupyterHub does: a role that leads to users is not enough.
@@ -47,7 +47,7 @@ class _UsersMixin(SentenceMixin):
             self.check_is_admin()
 
     def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
-        """Refuse names that somebody is about to get; who may not change users gets JupyterHub's own answer.
+        """Refuse names that somebody is about to get.
 
         Args:
             names: What was sent.
@@ -56,8 +56,6 @@ class _UsersMixin(SentenceMixin):
         Raises:
             HTTPError: 403: one is an admin's, and whoever asks is none. 400: one looks like another name.
         """
-        if "admin:users" not in self.parsed_scopes:
-            return
         normalise = self.authenticator.normalize_username
         wanted = {normalise(name) for name in names if isinstance(name, str)}
         admins = {normalise(name) for name in self.authenticator.admin_users}
@@ -74,6 +72,7 @@ class _UsersMixin(SentenceMixin):
 class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users`."""
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Add users."""
         body = self.get_json_body()
