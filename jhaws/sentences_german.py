@@ -45,6 +45,9 @@ GERMAN = {
         "zuerst muss bei einer Anmeldung im Browser ein eigenes Passwort gewählt werden"
     ),
     "admin_password opens the accounts of admins only": "das Admin-Passwort gilt nur für Admins",
+    "its password brings groups whose roles make admins, which no shared password may": (
+        "sein Passwort bringt Gruppen mit, deren Rollen zum Admin machen, was kein gemeinsames Passwort darf"
+    ),
     "the name is new and looks like another one": "der Name ist neu und sieht aus wie ein anderer",
     "an admin has blocked the person": "von einem Admin gesperrt",
     "blocked_users has the name": "der Name steht in blocked_users",
@@ -73,6 +76,9 @@ GERMAN = {
     ),
     "A user name may be {most} bytes long in UTF-8, this one has {size}.": (
         "Ein Benutzername darf in UTF-8 höchstens {most} Bytes lang sein, dieser hat {size}."
+    ),
+    "{name} is written {spelling} in this hub; use that name.": (
+        "{name} schreibt man auf diesem Hub {spelling}. Bitte nehmen Sie diesen Namen."
     ),
     "A user name must not contain a slash.": "Ein Benutzername darf keinen Schrägstrich enthalten.",
     "A user name must not contain characters that cannot be seen.": (

@@ -315,7 +315,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             now, option = datetime.now(UTC), type(self).__name__
             for sentence in self.keyring.begin(self.parent.db, self.known_passwords(), option=option, now=now):
                 self.log.warning(sentence)
-            configured.warn_of_missing_passwords(self)
+            configured.warn_of_passwords(self)
             sources.hide_passwords(self.parent.config, type(self).section_names())
 
     def add_user(self, user: Any) -> None:

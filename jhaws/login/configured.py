@@ -72,8 +72,8 @@ def check_passwords(authenticator: Any) -> None:
         )
 
 
-def warn_of_missing_passwords(authenticator: Any) -> None:
-    """Say what JupyterHub's own class says of passwords that are not set, where nothing else opens."""
+def warn_of_passwords(authenticator: Any) -> None:
+    """Say what JupyterHub's own class says of passwords that are not set, and which of groups can open nothing."""
     option = type(authenticator).__name__
     shared = authenticator.keyring.has_shared(authenticator.parent.db)
     if not shared and not authenticator.admin_password:
@@ -96,6 +96,17 @@ def warn_of_missing_passwords(authenticator: Any) -> None:
             option,
             option,
         )
+    _, roles = _groups_and_roles(authenticator)
+    for groups in map(sorted, authenticator.password_groups.values()):
+        # As JupyterHub gives them out a moment later; to groups it leaves no others.
+        given = [role for role in roles if not set(groups).isdisjoint(role.get("groups", ()))]
+        if store.find_reach((role["name"], role.get("scopes", ())) for role in given).anybody:
+            authenticator.log.warning(
+                "A password of %s.password_groups opens nothing, since roles of its groups (%s) make admins, which no "
+                "shared password may: take the groups out of it, or the roles from the groups.",
+                option,
+                ", ".join(groups),
+            )
 
 
 def check_names(authenticator: Any) -> None:

@@ -26,6 +26,7 @@ from .configured import SHOWN_NAME_LENGTH
 # Before the name under which choices of an own password are counted.
 CHOICE = "what is chosen by "
 TWIN = say("the name is new and looks like another one")
+MAKES_ADMINS = say("its password brings groups whose roles make admins, which no shared password may")
 # Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
 AUDIT_ENTRIES = 200_000
 
@@ -159,6 +160,8 @@ class Door:
         refusal = refusal or passwords.find_refusal(
             match, admin=admin, known=self._owner.known_passwords(), personal=self._owner.personal_password
         )
+        if not refusal and model.get("groups") and store.lead_groups_to_admins(self._db, model["groups"]):
+            refusal = MAKES_ADMINS
         if not (refusal or account.exists or str(name).isascii()):
             known = lookalikes.map_skeletons(store.read_user_names(self._db))
             refusal = TWIN if lookalikes.find_mistake(str(name), known) else None

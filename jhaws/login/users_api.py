@@ -1,7 +1,9 @@
-"""JupyterHub's own REST API of users, where a new name must not be mistaken for another one, nor be an admin's.
+"""JupyterHub's own REST API of users, where only admins change admins, and no new name is mistaken for another one.
 
 Whoever has a name of `admin_users` is an admin. It is free only where its admin was renamed or deleted while the hub
-runs; and a service or a tutor who may change users must not give it to somebody.
+runs; and a service or a tutor who may change users must not give it to somebody, nor touch an admin, by flag or by
+role: JupyterHub itself asks for the flag alone, and not where somebody is deleted. Each method asks for JupyterHub's
+scope before it looks at anything: a body of many megabytes from a stranger would hold the hub for seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyterhub.apihandlers.users import UserAPIHandler, UserListAPIHandler
+from jupyterhub.scopes import needs_scope
 
 from .. import store
 from ..sentences import say
@@ -18,16 +21,33 @@ from .answers import SentenceMixin
 from .roster_cells import show_name
 
 
-class _NamesMixin(SentenceMixin):
-    """Refuses new names."""
+class _UsersMixin(SentenceMixin):
+    """Refuses new names, and what somebody who is no admin does to admins."""
 
     authenticator: Any
     current_user: Any
     db: Any
-    parsed_scopes: Any
+
+    def check_is_admin(self) -> None:
+        """Refuse who is no admin by the flag, as JupyterHub does: a role that leads to users is not enough.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if not getattr(self.current_user, "admin", False):
+            self.refuse(403, say("Only admins can make, change or remove admins."))
+
+    def check_target(self, name: str) -> None:
+        """Let only admins change or delete an admin, also the one whose role makes them an admin themselves.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if self.authenticator.is_admin_name(name):
+            self.check_is_admin()
 
     def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
-        """Refuse names that somebody is about to get; who may not change users gets JupyterHub's own answer.
+        """Refuse names that somebody is about to get.
 
         Args:
             names: What was sent.
@@ -36,13 +56,11 @@ class _NamesMixin(SentenceMixin):
         Raises:
             HTTPError: 403: one is an admin's, and whoever asks is none. 400: one looks like another name.
         """
-        if "admin:users" not in self.parsed_scopes:
-            return
         normalise = self.authenticator.normalize_username
         wanted = {normalise(name) for name in names if isinstance(name, str)}
         admins = {normalise(name) for name in self.authenticator.admin_users}
-        if not getattr(self.current_user, "admin", False) and wanted & admins:
-            self.refuse(403, say("Only admins can make, change or remove admins."))
+        if wanted & admins:
+            self.check_is_admin()
         there = store.read_user_names(self.db)
         known = lookalikes.map_skeletons(there - {instead_of})
         for name in sorted(wanted - there):
@@ -51,9 +69,10 @@ class _NamesMixin(SentenceMixin):
             known |= lookalikes.map_skeletons([name])
 
 
-class UsersAPI(_NamesMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
+class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users`."""
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Add users."""
         body = self.get_json_body()
@@ -62,20 +81,35 @@ class UsersAPI(_NamesMixin, UserListAPIHandler):  # type: ignore[misc]  # upstre
         await super().post()
 
 
-class UserAPI(_NamesMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
+class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users/NAME`."""
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def post(self, user_name: str) -> None:
-        """Add a user."""
+        """Add a user, whose name JupyterHub would leave as it is here: with another spelling nobody could log in."""
+        spelling = self.authenticator.normalize_username(user_name)
+        if spelling != user_name:
+            shown, right = show_name(user_name), show_name(spelling)
+            self.refuse(
+                400, say("{name} is written {spelling} in this hub; use that name.", name=shown, spelling=right)
+            )
         self.check_names([user_name])
         await super().post(user_name)
 
+    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
     async def patch(self, user_name: str) -> None:
         """Change or rename a user."""
+        self.check_target(user_name)
         body = self.get_json_body()
         name = body.get("name") if isinstance(body, dict) else None
         self.check_names([name] if name != user_name else (), instead_of=user_name)
         await super().patch(user_name)
+
+    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
+    async def delete(self, user_name: str) -> None:
+        """Delete a user."""
+        self.check_target(user_name)
+        await super().delete(user_name)
 
 
 HANDLERS: list[Any] = [(r"/api/users", UsersAPI), (r"/api/users/([^/]+)", UserAPI)]

@@ -53,7 +53,9 @@ async def test_the_panel_keeps_the_allow_list(tmp_path: Path) -> None:
         assert (await root.api("PATCH", "users/carl", {"name": "carla"}))[0] == 200
         assert (await root.api("PATCH", "users/dora", {"name": "doris"}))[0] == 200
         # Whom the configuration makes an admin is not deleted, and the answer says where to remove the name.
-        status, answer = await hub.api("DELETE", "users/root")
+        assert (await root.api("POST", "users", {"usernames": ["boss"], "admin": True}))[0] == 201
+        boss = await hub.login("boss", ADMIN)
+        status, answer = await boss.api("DELETE", "users/root")
         assert (status, "JhawsAuthenticator.admin_users" in answer["message"]) == (409, True)
         expected = {"root": False, "ann": False, "bob": True, "carl": False, "carla": True}
         expected |= {"dora": False, "doris": True}

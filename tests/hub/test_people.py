@@ -181,6 +181,33 @@ async def test_no_new_name_looks_like_another_one(hub: RunningHub, root: Session
     assert (await root.api("PATCH", f"users/{quote(odd)}", {"name": "caca"}))[0] == 200
 
 
+async def test_a_name_is_added_and_given_in_the_spelling_that_logs_in(hub: RunningHub, root: Session) -> None:
+    """Where JupyterHub would take another one as it is, the refusal says which; elsewhere it makes the right one."""
+    await add(root, "benno")
+    for name, spelling in (("BENNO", "benno"), ("Nobodys", "nobodys"), ("\u00dcLI", "\u00fcli")):
+        status, answer = await root.api("POST", f"users/{quote(name)}")
+        assert (status, answer["message"]) == (400, f"'{name}' is written '{spelling}' in this hub; use that name.")
+    assert (await root.api("GET", "users/BENNO"))[0] == 404
+    assert (await root.api("POST", "users/nobodys"))[0] == 201
+    assert (await root.api("POST", "users", {"usernames": ["Benno"]}))[0] == 409
+    assert (await root.api("PATCH", "users/nobodys", {"name": "BENNO"}))[0] == 400
+    assert (await root.api("PATCH", "users/nobodys", {"name": "Somebodys"}))[1]["name"] == "somebodys"
+
+
+async def test_what_strangers_send_to_jupyterhubs_own_api_is_not_read(hub: RunningHub, root: Session) -> None:
+    """Without a login, or the scope, the answer is JupyterHub's refusal, not that the body is no JSON."""
+    await add(root, "stranger")
+    tokens = {"": 403, await hub.token("stranger"): 403, hub.admin_token: 400}
+    for method, path in (("POST", "users"), ("POST", "users/one-more"), ("PATCH", "users/stranger")):
+        for token, expected in tokens.items():
+            headers = {"Authorization": f"token {token}"} if token else {}
+            async with (
+                aiohttp.ClientSession(headers=headers) as http,
+                http.request(method, f"{hub.url}hub/api/{path}", data="{no json") as response,
+            ):
+                assert response.status == expected, (method, path, token)
+
+
 async def test_who_may_be_anybody_is_nobody_elses_twin(tmp_path: Path) -> None:
     """Where all are allowed, a new name that looks like another one is refused like a wrong password."""
     async with running_hub(tmp_path, CONFIG + "c.JhawsAuthenticator.allow_all = True\n") as hub:

@@ -236,6 +236,29 @@ async def test_only_admins_change_who_is_an_admin_by_a_role(tmp_path: Path) -> N
         assert (await root.api("POST", "jhaws/people/boss/revoke", {}))[0] == 200
 
 
+async def test_only_admins_change_admins_by_jupyterhubs_own_api(tmp_path: Path) -> None:
+    """Nobody else renames or deletes one, by flag or by role, nor learns who is one; others go on as before."""
+    async with running_hub(tmp_path, CONFIG + CHIEFS + TUTOR) as hub:
+        root, token = await hub.login("root", ADMIN), await hub.token("tutor")
+        await add(root, "flagged", admin=True)
+        await add(root, "boss", groups=[GROUP])
+        await add(root, "ann", "bob")
+        stranger = await hub.token("ann")
+        for name in ("root", "flagged", "boss"):
+            for method, body in (("DELETE", None), ("PATCH", {"name": "gone"}), ("PATCH", {"admin": False})):
+                status, answer = await hub.api(method, f"users/{name}", body, token=token)
+                assert (status, answer["message"]) == (403, "Only admins can make, change or remove admins."), name
+        for method, body in (("DELETE", None), ("PATCH", {"name": "gone"})):
+            answers = [await hub.api(method, f"users/{name}", body, token=stranger) for name in ("boss", "bob")]
+            assert [status for status, _ in answers] == [403, 403]
+            assert answers[0][1]["message"] == answers[1][1]["message"]
+        assert (await hub.api("PATCH", "users/ann", {"admin": True}, token=token))[0] == 403
+        assert (await hub.api("PATCH", "users/ann", {"name": "anna"}, token=token))[0] == 200
+        assert (await hub.api("DELETE", "users/bob", token=token))[0] == 204
+        assert (await root.api("PATCH", "users/boss", {"name": "chief"}))[0] == 200
+        assert (await root.api("DELETE", "users/flagged"))[0] == 204
+
+
 async def test_an_admin_of_the_configuration_who_is_not_deleted_keeps_the_server(tmp_path: Path) -> None:
     """The refusal comes before anything is stopped."""
     async with running_hub(tmp_path, CONFIG) as hub:

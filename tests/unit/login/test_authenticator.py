@@ -624,6 +624,22 @@ async def test_a_groups_password_is_changed_alone(start: Start) -> None:
     assert [await may_enter(app, "ann", password) for password in (USER, TUTORS, NEW)] == [True, False, True]
 
 
+async def test_no_groups_password_makes_an_admin(start: Start, hub_log: Log) -> None:
+    """One whose groups' roles do opens nothing, at the first login neither; hub start and log say why."""
+    options = {"manage_groups": True, "password_groups": {TUTORS: ["staff", "chiefs"], NEW: ["class-a"]}}
+    helper = {"name": "helper", "scopes": ["list:users"], "groups": ["class-a"]}
+    chief = {"name": "chief", "scopes": ["admin:users", "tokens"]}
+    for groups, opens in (["chiefs"], False), ([], True):
+        hub_log.clear()
+        app = await start(hub={"load_roles": [{**chief, "groups": groups}, helper]}, allowed_users={"ann"}, **options)
+        said = [line for level, line in hub_log.lines if level == "WARNING" and "password_groups" in line]
+        assert ["roles of its groups (chiefs, staff) make admins" in line for line in said] == [True] * (not opens)
+        assert await may_enter(app, "ann", TUTORS) is opens
+        assert ("its password brings groups whose roles make admins" in hub_log.text) is not opens
+        assert (await log_in(app, "ann", NEW) or {})["groups"] == ["class-a"]
+        assert TUTORS not in hub_log.text
+
+
 @pytest.mark.parametrize("password", [USER, ADMIN, TUTORS])
 async def test_a_password_in_use_is_not_set_again(start: Start, password: str) -> None:
     """Neither the current one nor the admins' becomes a shared one, whatever groups it is for."""
@@ -807,7 +823,7 @@ async def test_nobody_learns_others_passwords_by_choosing_one(start: Start) -> N
     for name, admin in (("ann", False), ("root", True)):
         for password in (USER, TUTORS, "only-for-staff-1", ADMIN):
             try:
-                await keyring.change_own(app.db, name, new=password, admin=admin)
+                await keyring.change_own(app.db, name, new=password, admin=admin, is_still_so=lambda: True)
             except PasswordError as error:
                 used[name, password] = error.reason
     assert used == {
