@@ -161,6 +161,12 @@ GERMAN = {
     "in the hub again, so left as they are": "wieder im Hub",
     "gone, already as before, or to be kept as they are": "nicht mehr da, schon wie vorher, oder geschützt",
     "gone, made anew since, or to be kept": "nicht mehr da, seither neu angelegt, oder geschützt",
+    "changed since; delete them yourself if they shall go": (
+        "seither geändert; bitte löschen Sie sie selbst, wenn sie weg sollen"
+    ),
+    "What was changed since the import stays; people with that: {count:,}.": (
+        "Was jemand seit dem Import geändert hat, bleibt so. Personen, die das betrifft: {count:,}."
+    ),
     # Rights.
     "Only admins can make, change or remove admins.": "Nur Admins können Admins ernennen, ändern oder löschen.",
     "Only admins can set a password for groups whose roles make admins.": (

@@ -461,10 +461,20 @@ async def test_an_import_is_previewed_applied_and_undone(hub: RunningHub, root: 
     assert (await root.api("POST", "jhaws/roster/preview", {"text": LIST}))[1]["unchanged"] == 4
 
     await root.api("PATCH", "jhaws/people/imp-old", {"groups": ["class-c"]})
+    assert (await root.api("PATCH", "jhaws/people/imp-2", {"blocked": True}))[0] == 200
     assert (await root.api("GET", "jhaws/roster"))[1]["made_by"] == "root"
-    assert (await root.api("POST", "jhaws/roster/undo", {}))[0] == 200
+    status, answer = await root.api("POST", "jhaws/roster/undo", {})
+    assert (status, [each["sentence"] for each in answer["remarks"]]) == (
+        200,
+        [
+            "What was changed since the import stays; people with that: 1.",
+            "1 of the import stay: they are changed since; delete them yourself if they shall go.",
+        ],
+    )
     assert (await root.api("GET", "jhaws/people/imp-1"))[0] == 404
     assert not await may_enter(hub, "imp-1")
+    assert (await person(root, "imp-2"))["state"] == "blocked"
+    assert (await person(root, "imp-old"))["groups"] == ["class-c"]
     assert ((await person(root, "imp-old"))["note"], (await person(root, "imp-bye"))["state"]) == ("before", "allowed")
     status, answer = await root.api("POST", "jhaws/roster/undo", {})
     assert (status, answer["message"]) == (409, "There is no import that could be undone.")
