@@ -251,9 +251,10 @@ GERMAN = {
     "groups must be a list of group names; leave it out for all users.": (
         "groups muss eine Liste mit Namen von Gruppen sein. Für alle Personen lassen Sie das Feld weg."
     ),
-    "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00.": (
-        "old_ends_at muss eine Zeit sein, wie 2026-12-24T18:00, in der Zeitzone des Hubs oder mit ihrer eigenen, wie "
-        "+01:00."
+    "old_ends_at must be a time of the years {first} to {last}, as 2026-12-24T18:00, in the hub's time zone or with "
+    "its own, as +01:00.": (
+        "old_ends_at muss eine Zeit der Jahre {first} bis {last} sein, wie 2026-12-24T18:00, in der Zeitzone des Hubs "
+        "oder mit ihrer eigenen, wie +01:00."
     ),
     "The end of the old password (old_ends_at) must be in the future; leave it out to end it now.": (
         "Das Ende des alten Passworts (old_ends_at) muss in der Zukunft liegen. Soll das alte sofort enden, lassen Sie "

@@ -19,6 +19,7 @@ from ..errors import PasswordError
 from ..sentences import say
 from . import codes, keyring, passwords
 from .answers import SentenceMixin
+from .roster_cells import YEARS
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
@@ -155,10 +156,15 @@ def _read_end(text: Any, *, now: datetime, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         end = datetime.fromisoformat(text)
+        if end.year not in YEARS:
+            raise ValueError
         end = (end if end.tzinfo else end.replace(tzinfo=zone)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         rule = say(
-            "old_ends_at must be a time, as 2026-12-24T18:00, in the hub's time zone or with its own, as +01:00."
+            "old_ends_at must be a time of the years {first} to {last}, as 2026-12-24T18:00, in the hub's time zone or "
+            "with its own, as +01:00.",
+            first=YEARS[0],
+            last=YEARS[-1],
         )
         raise PasswordError("end", rule) from None
     if end <= now:

@@ -318,6 +318,8 @@ BAD_CHANGES: list[Any] = [
     {"generate": True, "old_ends_at": "tomorrow"},
     {"generate": True, "old_ends_at": "2020-01-01T00:00:00Z"},
     {"generate": True, "old_ends_at": 5},
+    {"generate": True, "old_ends_at": "3000-01-01T00:00Z"},
+    {"generate": True, "old_ends_at": "9999-12-31T23:59:59+00:00"},  # the page could not show it east of UTC
     {"generate": True, "groups": "tutors"},
     {"generate": True, "groups": []},
     {"generate": True, "groups": ["tutors"]},
