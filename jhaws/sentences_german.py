@@ -168,6 +168,11 @@ GERMAN = {
         "Was jemand seit dem Import geändert hat, bleibt so. Personen, die das betrifft: {count:,}."
     ),
     # Rights.
+    "Only admins can forget failed logins of admins, and so all of them at once: others could guess their passwords "
+    "without a wait. Forget those of one user or address.": (
+        "Fehlversuche bei Namen von Admins können nur Admins zurücksetzen, und damit auch alle auf einmal: Andere "
+        "könnten sonst deren Passwörter ohne Wartezeit raten. Bitte wählen Sie eine einzelne Person oder Adresse."
+    ),
     "Only admins can make, change or remove admins.": "Nur Admins können Admins ernennen, ändern oder löschen.",
     "Only admins can set a password for groups whose roles make admins.": (
         "Ein Passwort für Gruppen, deren Rollen zu Admins machen, können nur Admins setzen."
