@@ -246,7 +246,7 @@ async def test_no_answer_reaches_the_terminal_raw_or_ends_in_a_traceback(
 
 async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
     """2 for what cannot be right, 1 for what the hub says no to; one sentence each, never a traceback."""
-    reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
+    reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["read:users"]})
     calls = [
         (await terminal.run("list", token=""), 2, "Put an admin's token into the environment variable"),
         (await terminal.run("list", url="ftp://x"), 2, "--hub must be the hub's URL"),
