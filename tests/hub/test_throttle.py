@@ -122,6 +122,19 @@ async def test_a_guesser_elsewhere_locks_nobody_out(tmp_path: Path) -> None:
         assert (await send_form(scanner, "root", "guessed"))[0] == 403
 
 
+async def test_a_guesser_at_the_same_address_is_no_end(tmp_path: Path) -> None:
+    """The right password waits there too; an open session clears the name and makes another admin, who gets in."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        root = await hub.login("root", ADMIN)
+        await guess_until_refused(hub, "root")
+        assert (await hub.login("root", ADMIN)).status == 429
+        assert (await root.api("POST", "jhaws/people", {"names": ["other"], "admin": True}))[0] == 201
+        assert (await hub.login("other", ADMIN)).ok
+        assert (await hub.login("root", ADMIN)).status == 429
+        assert (await root.api("DELETE", "jhaws/throttle?kind=name&value=root"))[0] == 204
+        assert (await hub.login("root", ADMIN)).ok
+
+
 async def test_only_admins_clear_what_protects_admins(tmp_path: Path) -> None:
     """A tutor, who may change users, clears ann and an address, but no admin by flag or role, and not everything."""
     async with running_hub(tmp_path, CONFIG + TUTOR) as hub:
