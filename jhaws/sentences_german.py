@@ -223,10 +223,21 @@ GERMAN = {
     "in the hub again, so left as they are": "wieder im Hub",
     "gone, already as before, or to be kept as they are": "nicht mehr da, schon wie vorher, oder geschützt",
     "gone, made anew since, or to be kept": "nicht mehr da, seither neu angelegt, oder geschützt",
+    "changed since; delete them yourself if they shall go": (
+        "seither geändert; bitte löschen Sie sie selbst, wenn sie weg sollen"
+    ),
+    "What was changed since the import stays; people with that: {count:,}.": (
+        "Was jemand seit dem Import geändert hat, bleibt so. Personen, die das betrifft: {count:,}."
+    ),
     # Rights.
+    "Only admins can forget failed logins of admins, and so all of them at once: others could guess their passwords "
+    "without a wait. Forget those of one user or address.": (
+        "Fehlversuche bei Namen von Admins können nur Admins zurücksetzen, und damit auch alle auf einmal: Andere "
+        "könnten sonst deren Passwörter ohne Wartezeit raten. Bitte wählen Sie eine einzelne Person oder Adresse."
+    ),
     "Only admins can make, change or remove admins.": "Nur Admins können Admins ernennen, ändern oder löschen.",
-    "Only admins can set a password for groups whose roles make admins.": (
-        "Ein Passwort für Gruppen, deren Rollen zu Admins machen, können nur Admins setzen."
+    "Roles of these groups make admins, which no shared password may: take some out.": (
+        "Rollen dieser Gruppen machen zum Admin, was kein gemeinsames Passwort darf. Nehmen Sie welche heraus."
     ),
     "Groups can be changed only with the scope admin:groups.": (
         "Gruppen lassen sich nur mit dem Recht admin:groups ändern."
@@ -325,11 +336,11 @@ GERMAN = {
         "groups muss eine Liste mit Namen von Gruppen sein. Für alle Personen lassen Sie das Feld weg."
     ),
     (
-        "The end of the old password (old_ends_at) must be a time, as 2026-12-24T18:00, in the hub's time zone or with "
-        "its own, as +01:00."
+        "The end of the old password (old_ends_at) must be a time of the years {first} to {last}, as "
+        "2026-12-24T18:00, in the hub's time zone or with its own, as +01:00."
     ): (
-        "Das Ende des alten Passworts (old_ends_at) muss eine Zeit sein, wie 2026-12-24T18:00, in der Zeitzone des "
-        "Hubs oder mit ihrer eigenen, wie +01:00."
+        "Das Ende des alten Passworts (old_ends_at) muss eine Zeit der Jahre {first} bis {last} sein, wie "
+        "2026-12-24T18:00, in der Zeitzone des Hubs oder mit ihrer eigenen, wie +01:00."
     ),
     "The end of the old password (old_ends_at) must be in the future; leave it out to end it now.": (
         "Das Ende des alten Passworts (old_ends_at) muss in der Zukunft liegen. Soll das alte sofort enden, lassen Sie "

@@ -195,8 +195,9 @@ WORDS = {
     "undone": ("It was undone.", "Er wurde rückgängig gemacht."),
     "undo": ("Undo it", "Rückgängig machen"),
     "undo_confirm": (
-        "Undo the last import? Whom it added is deleted, and their servers stop.",
-        "Den letzten Import rückgängig machen? Wen er hinzugefügt hat, wird gelöscht, und deren Server enden.",
+        "Undo the last import? Whom it added is deleted, and their servers stop; what was changed since stays.",
+        "Den letzten Import rückgängig machen? Wen er hinzugefügt hat, wird gelöscht, und deren Server enden. Was "
+        "seither geändert wurde, bleibt.",
     ),
     "undo_done": (
         "Undone: {added} added again, {changed} changed back, {removed} deleted.",

@@ -20,7 +20,7 @@ from ..names import check_username
 from ..sentences import Sentence, say
 from . import codes, keyring, passwords
 from .answers import SentenceMixin
-from .roster_cells import MAX_GROUPS, show_name
+from .roster_cells import MAX_GROUPS, YEARS, show_name
 
 SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
@@ -62,15 +62,16 @@ class SharedPasswordAPI(PasswordAPI):
         """Refuse a password for groups whom it could make more than they are: who knows it is in these groups.
 
         Raises:
-            HTTPError: 400 where no password brings groups, 403 where the requester may not put people into these.
+            HTTPError: 400 where no password brings groups, or these make admins, 403 where the requester may not put
+                people into groups.
         """
         if not self.authenticator.manage_groups:
             option = f"{type(self.authenticator).__name__}.manage_groups"
             self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
         if self.parsed_scopes.get("admin:groups") != Scope.ALL:
             self.refuse(403, say("Groups can be changed only with the scope admin:groups."))
-        if store.lead_groups_to_admins(self.db, groups) and not getattr(self.current_user, "admin", False):
-            self.refuse(403, say("Only admins can set a password for groups whose roles make admins."))
+        if store.lead_groups_to_admins(self.db, groups):
+            self.refuse(400, say("Roles of these groups make admins, which no shared password may: take some out."))
 
 
 class ResetAPI(PasswordAPI):
@@ -162,11 +163,15 @@ def _read_end(text: Any, *, now: datetime, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         end = datetime.fromisoformat(text)
+        if end.year not in YEARS:
+            raise ValueError
         end = (end if end.tzinfo else end.replace(tzinfo=zone)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         rule = say(
-            "The end of the old password (old_ends_at) must be a time, as 2026-12-24T18:00, in the hub's time zone or "
-            "with its own, as +01:00."
+            "The end of the old password (old_ends_at) must be a time of the years {first} to {last}, as "
+            "2026-12-24T18:00, in the hub's time zone or with its own, as +01:00.",
+            first=YEARS[0],
+            last=YEARS[-1],
         )
         raise PasswordError("end", rule) from None
     if end <= now:

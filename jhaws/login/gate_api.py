@@ -1,7 +1,8 @@
 """The REST API of what the gate remembers: delays and the audit log, for admins.
 
 `GET /hub/api/jhaws/throttle` lists what failed logins have led to, `DELETE` forgets all or one of it; `GET
-/hub/api/jhaws/audit` reads the audit log as JSON or CSV. Both need the scope `admin:users` for all users.
+/hub/api/jhaws/audit` reads the audit log as JSON or CSV. Both need the scope `admin:users` for all users. What stands
+between guesses and an admin's password is forgotten by admins only: others could guess it then without a wait.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
     def delete(self) -> None:
         """Forget one of them (`?kind=name&value=ann`), or all, so that the next login waits for nothing."""
         kind, value = self.get_query_argument("kind", ""), self.get_query_argument("value", "")
+        self.check_admins(kind, value)
         if not kind and not value:
             store.delete_all_tallies(self.db)
         elif kind in ("name", "address", "all"):
@@ -54,6 +56,21 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
         _write_down(self, "throttle.cleared", detail=_describe_cleared(kind, value))
         self.db.commit()
         self.set_status(204)
+
+    def check_admins(self, kind: str, value: str) -> None:
+        """Refuse who is no admin to forget what there is of an admin's name, which all of it may have.
+
+        Raises:
+            HTTPError: 403.
+        """
+        is_all = not kind and not value
+        is_of_admin = kind == "name" and self.authenticator.is_admin_name(value)
+        if (is_all or is_of_admin) and not self.current_user.admin:
+            sentence = say(
+                "Only admins can forget failed logins of admins, and so all of them at once: others could guess their "
+                "passwords without a wait. Forget those of one user or address."
+            )
+            self.refuse(403, sentence)
 
 
 class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types

@@ -125,7 +125,7 @@ async def undo(app: Any, *, actor: Actor) -> tuple[Changes, list[Sentence]]:
     if past is None or past.undone_at is not None:
         raise RefusedError(409, NOTHING)
     current = await read_everybody(app.db)
-    changes, remarks = await asyncio.to_thread(_fit, past, current, actor)
+    changes, remarks = await asyncio.to_thread(_fit, past, current, actor, app.authenticator.manage_groups)
     if fault := find_rights_fault(changes, _with_mighty(app.db, actor, current)):
         raise RefusedError(403, fault)
     await _write(app, _Plan(changes, current, actor, "people.import_undone", undoes=past))
@@ -168,6 +168,7 @@ def fit_undo(
     *,
     imported_at: datetime,
     keep: frozenset[str],
+    manage_groups: bool = False,
 ) -> tuple[Changes, list[Sentence]]:
     """Fit the opposite of an import to the hub as it is now.
 
@@ -176,6 +177,7 @@ def fit_undo(
         current: The people of the hub.
         imported_at: When those were made whom the import added; others of the same name stay.
         keep: Who is never removed and loses nothing.
+        manage_groups: Whether logins change groups, so that nobody has decided who has others now.
 
     Returns:
         What to change, complete with what is there now, and sentences about what stays.
@@ -183,34 +185,49 @@ def fit_undo(
     remarks: list[Sentence] = []
     added = tuple(entry for entry in opposite.added if entry.name not in current)
     _remark(remarks, say("in the hub again, so left as they are"), len(opposite.added) - len(added))
-    changed = []
-    for change in opposite.changed:
-        person = current.get(change.new.name)
-        if person is None:
-            continue
-        old = make_entry(person)
-        fields = {field: getattr(change.new, field) for field in change.fields}
-        if person.name in keep:
-            fields = {name: value for name, value in fields.items() if not _takes_away(old, name, value)}
-        fitted = Change(old, replace(old, **fields))
-        changed += [fitted] if fitted.fields else []
+    there = [change for change in opposite.changed if change.new.name in current]
+    fitted = [_fit_change(change, make_entry(current[change.new.name]), keep) for change in there]
+    changed = tuple(change for change, _ in fitted if change.fields)
+    decided = sum(is_decided for _, is_decided in fitted)
+    left = sum(not change.fields and not is_decided for change, is_decided in fitted)
     why = say("gone, already as before, or to be kept as they are")
-    _remark(remarks, why, len(opposite.changed) - len(changed))
+    _remark(remarks, why, len(opposite.changed) - len(fitted) + left)
+    if decided:
+        remarks.append(say("What was changed since the import stays; people with that: {count:,}.", count=decided))
     made_at = imported_at.astimezone(UTC).replace(tzinfo=None)
-    removed = tuple(
-        make_entry(current[entry.name])
+    mine = [
+        (entry, current[entry.name])
         for entry in opposite.removed
         if entry.name in current and current[entry.name].created == made_at and entry.name not in keep
-    )
-    _remark(remarks, say("gone, made anew since, or to be kept"), len(opposite.removed) - len(removed))
-    return Changes(added=added, changed=tuple(changed), removed=removed), remarks
+    ]
+    removed = tuple(make_entry(person) for entry, person in mine if _is_as_made(person, entry, manage_groups))
+    _remark(remarks, say("gone, made anew since, or to be kept"), len(opposite.removed) - len(mine))
+    _remark(remarks, say("changed since; delete them yourself if they shall go"), len(mine) - len(removed))
+    return Changes(added=added, changed=changed, removed=removed), remarks
+
+
+def _fit_change(change: Change, now: roster.Entry, keep: frozenset[str]) -> tuple[Change, bool]:
+    """Fit a change of an undo to a person as they are now, and tell whether somebody has decided otherwise since."""
+    left = [field for field in change.fields if getattr(now, field) != getattr(change.new, field)]
+    ours = {field: getattr(change.new, field) for field in left if getattr(now, field) == getattr(change.old, field)}
+    is_decided = len(ours) < len(left)
+    if now.name in keep:
+        ours = {field: value for field, value in ours.items() if not _takes_away(now, field, value)}
+    return Change(now, replace(now, **ours)), is_decided
+
+
+def _is_as_made(person: store.ListedPerson, entry: roster.Entry, manage_groups: bool) -> bool:
+    """Tell whether nobody has changed a person since an import added them."""
+    fields = Change(entry, make_entry(person)).fields
+    standing = person.standing
+    return not (standing.blocked or standing.waiting or set(fields) - ({"groups"} if manage_groups else set()))
 
 
 def _fit(
-    past: store.PastImport, current: Mapping[str, store.ListedPerson], actor: Actor
+    past: store.PastImport, current: Mapping[str, store.ListedPerson], actor: Actor, manage_groups: bool
 ) -> tuple[Changes, list[Sentence]]:
     opposite = roster_changes.invert(roster_changes.from_json(json.loads(past.changes)))
-    return fit_undo(opposite, current, imported_at=past.at, keep=actor.keep)
+    return fit_undo(opposite, current, imported_at=past.at, keep=actor.keep, manage_groups=manage_groups)
 
 
 def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:

@@ -1,7 +1,8 @@
 """The REST API of people, beside JupyterHub's own of users: /hub/api/jhaws/people, /hub/api/jhaws/roster.
 
 A person is /people/NAME; what concerns the list as a whole has paths of its own, or somebody called "import" would
-be in the way. Who may read all users may read; who may write all users may write. As in JupyterHub, only admins make or
+be in the way. Who may read all users may read, for which `list:users` is not enough: that shows nothing but names and
+admins in JupyterHub too. Who may write all users may write. As in JupyterHub, only admins make or
 change admins, and groups need the scope for groups, since a group may bring rights. Every error is one sentence, and
 one error of many people leaves all as they were.
 """
@@ -138,7 +139,7 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
 class PeopleListHandler(PeopleHandler):
     """The list of people: read page by page, and added to."""
 
-    @needs("list:users")
+    @needs("read:users")
     def get(self) -> None:
         """Answer with one page, always with its pagination."""
         offset, limit = self.get_api_pagination()
@@ -193,7 +194,7 @@ class PeopleListHandler(PeopleHandler):
 class PersonHandler(PeopleHandler):
     """One person."""
 
-    @needs("list:users")
+    @needs("read:users")
     def get(self, name: str) -> None:
         """Answer with one person."""
         self.write(json.dumps(self.model(self.find_person(name))))
@@ -321,7 +322,7 @@ class RosterHandler(PeopleHandler):
 class LastImportHandler(PeopleHandler):
     """The last import."""
 
-    @needs("list:users")
+    @needs("read:users")
     def get(self) -> None:
         """Say when it was, who made it, and whether it was undone; null where there was none."""
         past = store.read_import(self.db)
@@ -336,7 +337,7 @@ class LastImportHandler(PeopleHandler):
 class ExportHandler(PeopleHandler):
     """The list as a file."""
 
-    @needs("list:users")
+    @needs("read:users")
     async def get(self) -> None:
         """Answer with a CSV file that a spreadsheet opens and `import` reads."""
         everybody = await importing.read_everybody(self.db)

@@ -43,7 +43,7 @@ _TO_ESCAPE = re.compile(r"[\\;,|]")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _GERMAN_DATE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?")
-_YEARS = range(2000, 3000)
+YEARS = range(2000, 3000)  # of any end: such a one can be shown in every time zone
 
 
 class CellError(TellableError):
@@ -168,22 +168,22 @@ def read_end(cell: str, time_zone: tzinfo) -> datetime:
     if not text:
         return NO_END
     try:
-        if _MOMENT.fullmatch(text) and int(text[:4]) in _YEARS:
+        if _MOMENT.fullmatch(text) and int(text[:4]) in YEARS:
             moment = datetime.fromisoformat(text)
             return (moment if moment.tzinfo else moment.replace(tzinfo=time_zone)).astimezone(UTC)
         if match := _ISO_DATE.fullmatch(text):
             year, month, day = match.groups()
         elif match := _GERMAN_DATE.fullmatch(text):
             day, month, year = match.groups()
-        if match and int(year) in _YEARS:
+        if match and int(year) in YEARS:
             return end_of_day(date(int(year), int(month), int(day)), time_zone)
     except ValueError:
         pass  # the 31st of February
     raise CellError(
         say(
             "The end must be a day from {first} to {last}, written 2027-02-28 or 28.02.2027, or nothing.",
-            first=_YEARS[0],
-            last=_YEARS[-1],
+            first=YEARS[0],
+            last=YEARS[-1],
         )
     )
 

@@ -110,7 +110,7 @@ def compare(
 def invert(changes: Changes) -> Changes:
     """Make the changes that undo `changes`: exactly the opposite, whatever happened in between.
 
-    Of a person who is changed, write the `fields` of the change only: what somebody changed since then stays.
+    `importing.fit_undo` leaves of it what somebody has changed since then.
     """
     return Changes(
         added=changes.removed,

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from ..errors import ConfigError, JhawsError
 from ..hubaccess import HubClient, check_shape
 
-SCOPES = "admin:users and admin:groups (to read: list:users)"
+SCOPES = "admin:users and admin:groups (to read: read:users)"
 PAGE_SIZE = 200  # the hub's default `api_page_max_limit`
 
 # What `command.py` needs of answers.

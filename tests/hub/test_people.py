@@ -437,7 +437,7 @@ async def test_five_hundred_are_added_and_let_in_by_one_request(hub: RunningHub,
 
 
 async def test_only_who_may_write_users_does(hub: RunningHub, root: Session) -> None:
-    """Users get 403 for everything, a token to read cannot write, and only admins make admins."""
+    """Users get 403 for everything, a token to read cannot write, one to list not read, and only admins make admins."""
     await add(root, "curious")
     browser, _ = await use(hub, "curious")
     asked = [("GET", path) for path in ("people", "people/root", "roster", "roster.csv")]
@@ -445,10 +445,20 @@ async def test_only_who_may_write_users_does(hub: RunningHub, root: Session) -> 
     asked += [("POST", "waiting"), ("POST", "roster/preview"), ("POST", "roster/apply"), ("POST", "roster/undo")]
     for method, path in asked:
         assert (await browser.api(method, f"jhaws/{path}", {}))[0] == 403, (method, path)
-    status, answer = await root.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
-    assert status == 201
-    reader = answer["token"]
-    assert (await hub.api("GET", "jhaws/people", token=reader))[0] == 200
+
+    async def token(*scopes: str) -> str:
+        status, answer = await root.api("POST", "users/root/tokens", {"scopes": scopes})
+        assert status == 201
+        return str(answer["token"])
+
+    reader, lister = await token("read:users"), await token("list:users")
+    of_one = await token("list:users", "read:users!user=root", "read:users:activity")
+    # No more than that in JupyterHub's own API.
+    (model,) = [each for each in (await hub.api("GET", "users", token=lister))[1] if each["name"] == "curious"]
+    assert model.keys() - {"user_info"} == {"name", "admin", "kind"}
+    for _, path in asked[:4]:
+        answers = [(await hub.api("GET", f"jhaws/{path}", token=each))[0] for each in (reader, lister, of_one)]
+        assert answers == [200, 403, 403], path
     assert (await hub.api("PATCH", "jhaws/people/curious", {"note": "x"}, token=reader))[0] == 403
     # The test's service may write users and groups, and is no admin.
     for body in ({"admin": True}, {"admin": False}):
@@ -503,10 +513,20 @@ async def test_an_import_is_previewed_applied_and_undone(hub: RunningHub, root: 
     assert (await root.api("POST", "jhaws/roster/preview", {"text": LIST}))[1]["unchanged"] == 4
 
     await root.api("PATCH", "jhaws/people/imp-old", {"groups": ["class-c"]})
+    assert (await root.api("PATCH", "jhaws/people/imp-2", {"blocked": True}))[0] == 200
     assert (await root.api("GET", "jhaws/roster"))[1]["made_by"] == "root"
-    assert (await root.api("POST", "jhaws/roster/undo", {}))[0] == 200
+    status, answer = await root.api("POST", "jhaws/roster/undo", {})
+    assert (status, [each["sentence"] for each in answer["remarks"]]) == (
+        200,
+        [
+            "What was changed since the import stays; people with that: 1.",
+            "1 of the import stay: they are changed since; delete them yourself if they shall go.",
+        ],
+    )
     assert (await root.api("GET", "jhaws/people/imp-1"))[0] == 404
     assert not await may_enter(hub, "imp-1")
+    assert (await person(root, "imp-2"))["state"] == "blocked"
+    assert (await person(root, "imp-old"))["groups"] == ["class-c"]
     assert ((await person(root, "imp-old"))["note"], (await person(root, "imp-bye"))["state"]) == ("before", "allowed")
     status, answer = await root.api("POST", "jhaws/roster/undo", {})
     assert (status, answer["message"]) == (409, "There is no import that could be undone.")

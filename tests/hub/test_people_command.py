@@ -302,7 +302,7 @@ async def test_a_request_without_an_answer_may_have_been_done(
 
 async def test_wrong_calls_and_refusals_have_their_exit_codes(terminal: Terminal) -> None:
     """2 for what cannot be right, 1 for what the hub says no to; one sentence each, never a traceback."""
-    reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["list:users"]})
+    reader = await terminal.hub.api("POST", "users/root/tokens", {"scopes": ["read:users"]})
     calls = [
         (await terminal.run("list", token=""), 2, "Put an admin's token into the environment variable"),
         (await terminal.run("list", url="ftp://x"), 2, "--hub must be the hub's URL"),

@@ -19,6 +19,13 @@ from .hubs import RunningHub, program_path, running_hub
 from .test_login import ADMIN, CONFIG, USER, request_token
 
 ADD_PEOPLE = 'c.JhawsAuthenticator.allowed_users = {"ann", "bob"}\n'
+TUTOR = """
+c.JhawsAuthenticator.allowed_users = {"ann", "bob", "tutor", "chief"}
+c.JupyterHub.load_roles = c.JupyterHub.load_roles + [
+    {"name": "tutor", "users": ["tutor"], "scopes": ["admin:users"]},
+    {"name": "chief", "users": ["chief"], "scopes": ["tokens"]},
+]
+"""
 SCHOOL, SCANNER = "203.0.113.7", "198.51.100.66"
 FORGED = [
     {},
@@ -117,6 +124,38 @@ async def test_a_guesser_elsewhere_locks_nobody_out(tmp_path: Path) -> None:
         token = (await process.communicate())[0].decode().split()[-1]
         assert (await hub.api("DELETE", "jhaws/throttle?kind=name&value=root", token=token))[0] == 204
         assert (await send_form(scanner, "root", "guessed"))[0] == 403
+
+
+async def test_a_guesser_at_the_same_address_is_no_end(tmp_path: Path) -> None:
+    """The right password waits there too; an open session clears the name and makes another admin, who gets in."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
+        root = await hub.login("root", ADMIN)
+        await guess_until_refused(hub, "root")
+        assert (await hub.login("root", ADMIN)).status == 429
+        assert (await root.api("POST", "jhaws/people", {"names": ["other"], "admin": True}))[0] == 201
+        assert (await hub.login("other", ADMIN)).ok
+        assert (await hub.login("root", ADMIN)).status == 429
+        assert (await root.api("DELETE", "jhaws/throttle?kind=name&value=root"))[0] == 204
+        assert (await hub.login("root", ADMIN)).ok
+
+
+async def test_only_admins_clear_what_protects_admins(tmp_path: Path) -> None:
+    """A tutor, who may change users, clears ann and an address, but no admin by flag or role, and not everything."""
+    async with running_hub(tmp_path, CONFIG + TUTOR) as hub:
+        tutor = await hub.token("tutor")
+        for name in ("root", "chief", "ann"):
+            await guess(hub, name)
+        for query in ("", "?kind=name&value=root", "?kind=name&value=chief"):
+            status, answer = await hub.api("DELETE", f"jhaws/throttle{query}", token=tutor)
+            assert (status, "Only admins can forget" in answer["message"]) == (403, True), query
+        assert (await hub.api("DELETE", "jhaws/throttle?kind=name&value=ROOT", token=tutor))[0] == 204  # nobody's
+        assert (await hub.api("DELETE", "jhaws/throttle?kind=address&value=127.0.0.1", token=tutor))[0] == 204
+        assert (await hub.api("DELETE", "jhaws/throttle?kind=name&value=ann", token=tutor))[0] == 204
+        assert {"root", "chief", "ann", "127.0.0.1"} & set(await read_delays(hub)) == {"root", "chief"}
+        root = await hub.login("root", ADMIN)
+        assert (await root.api("DELETE", "jhaws/throttle?kind=name&value=chief"))[0] == 204
+        assert (await root.api("DELETE", "jhaws/throttle"))[0] == 204
+        assert await read_delays(hub) == {}
 
 
 async def test_unknown_names_are_put_off_like_known_ones(tmp_path: Path) -> None:

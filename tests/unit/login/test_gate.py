@@ -125,6 +125,17 @@ async def test_where_a_name_has_entered_others_guesses_count_for_nothing(db: Ses
     assert clock.slept == [0, 0, 0, 1, 2, 4, 0]
 
 
+async def test_who_clears_a_name_clears_no_lane_of_another(db: Session, clock: Clock) -> None:
+    """Neither of one that differs in case nor of one whose last word it is, which SQLite and LIKE would find."""
+    names = ("who", "WHO", "dr who")
+    for name in names:
+        await try_login(make_gate(db, clock), name, ok=True)
+    store.delete_lanes(db, "who")
+
+    lanes = [each.value for each in store.read_next_tallies(db, after=("lane", ""), limit=10) if each.kind == "lane"]
+    assert sorted(value.partition(" ")[2] for value in lanes) == ["WHO", "dr who"]
+
+
 async def test_two_hundred_from_one_address_at_once_wait_for_nothing(db: Session, clock: Clock) -> None:
     """A class that logs in at the same second behind one address is not an attack."""
     gate = make_gate(db, clock)

@@ -1,5 +1,6 @@
 """When a person may enter, and what the undo of an import does to a hub that has changed since."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -86,6 +87,50 @@ def test_an_undo_writes_only_what_the_import_changed() -> None:
         removed=(entry("imported"),),
     )
     assert len(remarks) == 3
+
+
+def test_an_undo_leaves_what_somebody_decided_since_the_import() -> None:
+    """Field by field, with a sentence; who is as before by hand needs none."""
+    imported = {"end_at": LATER, "note": "new"}
+    opposite = Changes(
+        changed=(
+            Change(entry("eve", "g", **imported), entry("eve", "old", note="old")),
+            Change(entry("kim", **imported), entry("kim")),
+            Change(entry("lee", "g"), entry("lee")),
+        )
+    )
+    current = hub(
+        person(entry("eve", end_at=BEFORE, note="new")),
+        person(entry("kim", end_at=BEFORE, note="later")),
+        person(entry("lee")),
+    )
+    changes, remarks = fit_undo(opposite, current, imported_at=NOON, keep=frozenset())
+
+    eve = Change(entry("eve", end_at=BEFORE, note="new"), entry("eve", end_at=BEFORE, note="old"))
+    assert changes == Changes(changed=(eve,))
+    assert remarks == [
+        "1 of the import stay: they are gone, already as before, or to be kept as they are.",
+        "What was changed since the import stays; people with that: 2.",
+    ]
+
+
+@pytest.mark.parametrize("manage_groups", [False, True])
+def test_an_undo_removes_whom_the_import_added_unless_somebody_changed_them(manage_groups: bool) -> None:
+    """A block would be gone with them; groups that a login gives with `manage_groups` are nobody's decision."""
+    opposite = Changes(removed=tuple(entry(name, end_at=LATER) for name in ("as-made", "noted", "blocked", "grouped")))
+    blocked = person(entry("blocked", end_at=LATER), created=NOON)
+    current = hub(
+        person(entry("as-made", end_at=LATER), created=NOON),
+        person(entry("noted", end_at=LATER, note="since"), created=NOON),
+        replace(blocked, standing=Standing(blocked=True, ends_at=LATER)),
+        person(entry("grouped", "by-login", end_at=LATER), created=NOON),
+    )
+    changes, remarks = fit_undo(opposite, current, imported_at=NOON, keep=frozenset(), manage_groups=manage_groups)
+
+    removed = ["as-made", "grouped"] if manage_groups else ["as-made"]
+    assert [each.name for each in changes.removed] == removed
+    said = f"{4 - len(removed)} of the import stay: they are changed since; delete them yourself if they shall go."
+    assert remarks == [said]
 
 
 def test_an_undo_takes_nothing_from_who_must_keep_it() -> None:
