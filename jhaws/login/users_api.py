@@ -8,6 +8,7 @@ scope before it looks at anything: a body of many megabytes from a stranger woul
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,7 @@ class _UsersMixin(SentenceMixin):
     authenticator: Any
     current_user: Any
     db: Any
+    request: Any
 
     def check_is_admin(self) -> None:
         """Refuse who is no admin by the flag, as JupyterHub does: a role that leads to users is not enough.
@@ -102,7 +104,12 @@ class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
         self.check_target(user_name)
         body = self.get_json_body()
         name = body.get("name") if isinstance(body, dict) else None
-        self.check_names([name] if name != user_name else (), instead_of=user_name)
+        if name == user_name:
+            # As the admin panel sends it; JupyterHub 5.5.4 and 6.1.1 would set the name to nothing, and answer 500.
+            del body["name"]
+            self.request.body = json.dumps(body).encode()
+        else:
+            self.check_names([name], instead_of=user_name)
         await super().patch(user_name)
 
     @needs_scope("delete:users")  # type: ignore[untyped-decorator]

@@ -161,6 +161,15 @@ async def test_nobody_starts_a_server_of_who_may_not_enter(hub: RunningHub, root
     assert (await root.api("POST", "jhaws/people/kay/revoke", {}))[1]["servers"] == 0
 
 
+async def test_the_admin_panel_makes_an_admin_of_a_user_whose_name_stays(hub: RunningHub, root: Session) -> None:
+    """It sends the name with the flag, of which JupyterHub itself would make a user without a name."""
+    await add(root, "lou")
+    status, answer = await root.api("PATCH", "users/lou", {"name": "lou", "admin": True})
+    assert (status, answer["name"], answer["admin"]) == (200, "lou", True)
+    assert (await root.api("PATCH", "users/lou", {"name": "lou"}))[1]["admin"]
+    assert (await root.api("DELETE", "users/lou"))[0] == 204
+
+
 async def test_no_new_name_looks_like_another_one(hub: RunningHub, root: Session) -> None:
     """Neither in the panel nor by renaming; a user whose own name was the odd one can be given the plain one."""
     await add(root, "paco")
