@@ -35,7 +35,6 @@ from . import (
     passwords,
     people,
     people_api,
-    sources,
     users_api,
 )
 from .configured import SHOWN_NAME_LENGTH
@@ -301,22 +300,13 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         pages.add_templates(self.parent)
         # For the links in the hub's navigation.
         self.parent.template_vars = {**self.parent.template_vars, "jhaws_personal_password": self.personal_password}
-        if self.parent.reset_db:
-            # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
-            store.drop_tables(self.parent.db)
-        since = store.ensure_login(self.parent.db, now=datetime.now(UTC))
-        configured.let_earlier_users_wait(self, since=since)
-        self._new_names = configured.drop_deleted_names(self)
+        self._new_names = configured.begin_with_names(self)
         store.watch_promotions()
         closing.find_closer(self.parent).start()
         list_audit.watch(self.parent)
         # `jupyterhub token` and the like come here too, but may have been called with another environment.
         if self.parent.parent is None:
-            now, option = datetime.now(UTC), type(self).__name__
-            for sentence in self.keyring.begin(self.parent.db, self.known_passwords(), option=option, now=now):
-                self.log.warning(sentence)
-            configured.warn_of_passwords(self)
-            sources.hide_passwords(self.parent.config, type(self).section_names())
+            configured.begin_with_passwords(self)
 
     def add_user(self, user: Any) -> None:
         """Remember a name of the configuration that has just become a user; others need no bookkeeping.

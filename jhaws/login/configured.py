@@ -27,6 +27,31 @@ SHOWN_NAMES = 20
 UPSTREAM_LEAKS = ("Failed login for %r", "Bad JSON: %r")
 
 
+def begin_with_names(authenticator: Any) -> set[str]:
+    """Let users of another login wait, and drop names that were deleted or renamed in the hub.
+
+    Returns:
+        The names of the configuration that no user has had yet.
+    """
+    hub = authenticator.parent
+    if hub.reset_db:
+        # JupyterHub has emptied its own tables; a name that we still remember would look deleted.
+        store.drop_tables(hub.db)
+    since = store.ensure_login(hub.db, now=datetime.now(UTC))
+    let_earlier_users_wait(authenticator, since=since)
+    return drop_deleted_names(authenticator)
+
+
+def begin_with_passwords(authenticator: Any) -> None:
+    """Take the passwords of the configuration, say what is odd about them, and hide them."""
+    hub, option = authenticator.parent, type(authenticator).__name__
+    now, known = datetime.now(UTC), authenticator.known_passwords()
+    for sentence in authenticator.keyring.begin(hub.db, known, option=option, now=now):
+        authenticator.log.warning(sentence)
+    warn_of_passwords(authenticator)
+    sources.hide_passwords(hub.config, type(authenticator).section_names())
+
+
 def is_no_upstream_leak(record: logging.LogRecord) -> bool:
     """Tell whether a line of the hub's log may be written, as a filter of it."""
     return record.msg not in UPSTREAM_LEAKS
