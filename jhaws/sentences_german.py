@@ -368,6 +368,7 @@ GERMAN = {
     "The new password is the old one.": "Das neue Passwort ist das alte.",
     "The two new passwords are not the same.": "Die beiden neuen Passwörter sind nicht gleich.",
     "The password until now is wrong.": "Das bisherige Passwort ist falsch.",
+    "The user was renamed or deleted a moment ago.": "Die Person wurde gerade eben umbenannt oder gelöscht.",
     "The user or the password was changed by somebody else a moment ago.": (
         "Die Person oder das Passwort wurde gerade eben von jemand anderem geändert."
     ),

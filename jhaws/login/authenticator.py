@@ -21,6 +21,7 @@ from .. import pages, store
 from ..errors import ConfigError, UsernameError
 from ..names import check_username
 from ..sentences import say
+from ..starts.telling import spare_the_hub
 from . import (
     addresses,
     admin_pages,
@@ -269,7 +270,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             allowed_users=self.allowed_users,
             admin_users=self.admin_users,
         )
-        exists = store.read_account(self.parent.db, username).exists
+        exists = store.has_user(self.parent.db, username)
         allowed = allowlist.should_allow(username, rules=rules, exists=exists)
         return self.find_standing_refusal(username) is None and allowed
 
@@ -339,15 +340,16 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
     def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Let nobody start a server of a person who may not enter, and remember the token that the server gets.
 
-        JupyterHub commits.
-
         Raises:
             HTTPError: 403, with a sentence for whoever starts it.
         """
         if reason := self.find_standing_refusal(user.name):
+            spare_the_hub(spawner)
             sentence = say("The server of {name} does not start: {reason}.", name=show_name(user.name), reason=reason)
             raise web.HTTPError(403, "%s", sentence)
         store.keep_server_token(self.parent.db, spawner.orm_spawner.id, spawner.api_token)
+        # Now: JupyterHub awaits others first, for whom a writer on SQLite would have to wait.
+        self.parent.db.commit()
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Add our pages and our parts of the REST API to the hub's; the first one of a path counts."""

@@ -66,8 +66,8 @@ class Closer:
         """Close everybody who is due."""
         async with self._busy:
             try:
-                settle_admins(self._app)
                 await self._close_all()
+                settle_admins(self._app)
             except Exception as error:
                 if isinstance(error, SQLAlchemyError):
                     self._app.db.rollback()

@@ -64,7 +64,7 @@ class Door:
         login = passwords.make_login(data)
         name = self._owner.user_name(login.username)
         address = self.client_address(handler)
-        is_known = name in self._owner.admin_users or store.read_account(self._db, name or "").exists
+        is_known = name in self._owner.admin_users or store.has_user(self._db, name or "")
         shown = name if is_known and name else ""
         async with self._gated(name or login.username, shown, address, known=bool(shown)) as attempt:
             verdict = await self._judge(login, name, address=address, is_form=handlers.is_login_form(handler))

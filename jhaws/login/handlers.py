@@ -184,6 +184,10 @@ class ResetHandler(PasswordPage):
                 raise PasswordError("invalid", say("The user may not have a password of their own."))
             ring = self.authenticator.keyring
             await ring.reset_own(self.db, name, code=code, new=new, admin=admin, address=self.address)
+            user = self.find_user(name)
+            if user is None:
+                raise PasswordError("invalid", say("The user was renamed or deleted a moment ago."))
+            self.end_other_logins(user)
         except PasswordError as error:
             self.db.rollback()
             self.log.warning("Refused to set a password by a one-time code: %s", error)
@@ -192,8 +196,6 @@ class ResetHandler(PasswordPage):
             shown = None if error.reason in ("differ", "invalid") else min_length
             await self.show_form(error=error.reason, name=typed, code=code, min_length=shown)
             return
-        user = self.find_user(name)
-        self.end_other_logins(user)
         self.log.info("%s has set a password by a one-time code.", name)
         home = {"next_url": self.settings["login_url"], "next_text": "login"}
         await show(self, title="reset_title", done=find_done(user), min_length=min_length, **home)

@@ -214,6 +214,7 @@ class PersonHandler(PeopleHandler):
         store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
         self.audit("person.changed", [person.name], list_audit.describe(values))
         self.db.commit()
+        closing.settle_admins(self.hub_app)
         if {"blocked", "ends_at", "waiting"} & values.keys():
             await self.close_if_shut(person.name)
         self.write(json.dumps(self.model(self.find_person(person.name))))

@@ -108,7 +108,7 @@ class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
             # As the admin panel sends it; JupyterHub 5.5.4 and 6.1.1 would set the name to nothing, and answer 500.
             del body["name"]
             self.request.body = json.dumps(body).encode()
-        else:
+        elif name is not None:
             self.check_names([name], instead_of=user_name)
         await super().patch(user_name)
 

@@ -44,6 +44,11 @@ def read_account(db: Session, name: str) -> Account:
     return Account(exists=row is not None, admin=bool(admin), admin_by_role=by_role)
 
 
+def has_user(db: Session, name: str) -> bool:
+    """Tell whether the users table has a name; case matters."""
+    return db.scalar(select(orm.User.id).where(orm.User.name == name)) is not None
+
+
 def read_user_names(db: Session) -> frozenset[str]:
     """Read the names of all users of the hub."""
     return frozenset(db.scalars(select(orm.User.name)))

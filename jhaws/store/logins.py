@@ -36,6 +36,11 @@ def keep_server_token(db: Session, spawner_id: int, token: str) -> None:
         token: What the hub's table has hashed, or will not have: then nothing is remembered.
     """
     found = orm.APIToken.find(db, token)
+    before = db.scalars(select(_KEPT.c.token_hash).where(_KEPT.c.spawner_id == spawner_id)).all()
+    # JupyterHub deletes it when the server stops, but not after a restart of the hub, when it no longer knows it.
+    for old in db.query(orm.APIToken).filter(orm.APIToken.hashed.in_(before)):
+        if old is not found:
+            db.delete(old)
     db.execute(delete(_KEPT).where(_KEPT.c.spawner_id == spawner_id))
     if found is not None:
         db.execute(insert(_KEPT).values(spawner_id=spawner_id, token_hash=found.hashed))
@@ -54,7 +59,8 @@ def make_login_ends(
     if not user_ids:
         return []
     numbers = select(_USERS.c.id).where(is_one_of(_USERS.c.id, user_ids), *([] if which is None else [which]))
-    mortal = [] if servers else [_TOKENS.c.hashed.not_in(select(_KEPT.c.token_hash))]
+    running = select(_KEPT.c.token_hash).join(orm.Spawner, orm.Spawner.id == _KEPT.c.spawner_id)
+    mortal = [] if servers else [_TOKENS.c.hashed.not_in(running.where(orm.Spawner.server_id.is_not(None)))]
     fresh = unpack(([user_id, secrets.token_hex(16)] for user_id in user_ids), user_id=Integer(), cookie_id=Unicode())
     cookies = update(_USERS).where(_USERS.c.id == fresh.c.user_id, _USERS.c.id.in_(numbers))
     return [

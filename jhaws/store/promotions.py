@@ -1,12 +1,10 @@
 """What ends when somebody becomes an admin: the browser logins and tokens from before.
 
 Somebody else may have made them, with a password that a whole class knows, and they would be an admin's now. It is so
-by every way that leads there: `watch_promotions` looks at the objects of JupyterHub's session, whoever changes them,
-and `make_promotions` goes before the statements that change many people at once. Servers go on, and so do their own
-tokens, which reach nothing but the server.
-
-An admin can be made by what nobody sees here: another configuration, or another admin in a group that somebody may do
-mighty things to. So `settle_admins`, at hub start and every now and then, looks at who is one, and remembers it.
+by every way that leads there. `settle_admins` looks at who is an admin, and remembers it: at hub start, every now and
+then, and, by `watch_promotions`, with each commit of JupyterHub's session that may make one, whoever's it is: another
+admin in a group makes one of somebody who may do all to its members. `make_promotions` goes before the statements that
+change many people at once. Servers go on, and so do their own tokens, which reach nothing but the server.
 """
 
 from __future__ import annotations
@@ -15,15 +13,18 @@ from collections.abc import Collection
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import ColumnElement, and_, delete, event, insert, inspect, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, event, insert, or_, select, true, update
 from sqlalchemy.orm import Session, object_session
 from sqlalchemy.sql.base import Executable
 
 from .forgetting import forget_tokens
 from .logins import make_login_ends
-from .reach import find_admins, lead_to_admins, read_mighty
+from .reach import find_admins
 from .tables import Base, HubDatabase, KnownAdmin
 from .unpacking import is_one_of
+
+_IS_SETTLED = "jhaws_is_settled"
+_MAY_HAVE_ADMINS = "jhaws_may_have_admins"
 
 _USERS: Any = orm.User.__table__
 _KNOWN = Base.metadata.tables[KnownAdmin.__tablename__]
@@ -57,6 +58,7 @@ def settle_admins(db: Session) -> list[str]:
         Their names.
     """
     db.flush()
+    db.info[_IS_SETTLED] = True
     admins, hub = find_admins(db), select(_HUB.c.knows_admins)
     same = (_KNOWN.c.user_id == _USERS.c.id, _KNOWN.c.user_created.is_not_distinct_from(_USERS.c.created))
     known = frozenset(db.scalars(select(_KNOWN.c.user_id).join(_USERS, and_(*same))))
@@ -74,39 +76,26 @@ def settle_admins(db: Session) -> list[str]:
 
 
 def watch_promotions() -> None:
-    """Watch whom JupyterHub makes an admin, from now on, in all sessions of this process; twice is once."""
-    listeners: tuple[tuple[Any, str, Any, dict[str, bool]], ...] = (
-        (orm.User.admin, "set", _on_admin, {"active_history": True}),
-        (orm.User.roles, "append", _on_roles, {}),
-        (orm.User.groups, "append", _on_roles, {}),
+    """Watch whom JupyterHub makes an admin, in all sessions of this process that were settled; twice is once."""
+    listeners: tuple[tuple[Any, str, Any], ...] = (
+        (orm.User.admin, "set", _mark),
+        (orm.User.roles, "append", _mark),
+        (orm.User.groups, "append", _mark),
+        (Session, "before_commit", _settle),
     )
-    for attribute, name, listener, options in listeners:
-        if not event.contains(attribute, name, listener):
-            event.listen(attribute, name, listener, **options)
+    for target, name, listener in listeners:
+        if not event.contains(target, name, listener):
+            event.listen(target, name, listener)
 
 
-def _on_admin(user: Any, value: Any, before: Any, _: Any) -> None:
-    if value and before is not True:
-        _end(user)
-
-
-def _on_roles(user: Any, value: Any, _: Any) -> None:
-    """End what was before where a role, or a group with its roles, makes an admin of somebody who was none."""
+def _mark(user: Any, value: Any, *_: Any) -> None:
     session = object_session(user)
-    if session is None or not inspect(user).persistent:
-        return
-    with session.no_autoflush:
-        roles = value.roles if isinstance(value, orm.Group) else [value]
-        leads = lead_to_admins(session, [(role.name, role.scopes or ()) for role in roles])
-        if leads and not read_mighty(session, [user.id]):
-            _end(user)
+    # Before, JupyterHub reads its configuration, takes roles away and gives them anew.
+    if value and session is not None and session.info.get(_IS_SETTLED):
+        session.info[_MAY_HAVE_ADMINS] = True
 
 
-def _end(user: Any) -> None:
-    session = object_session(user)
-    if session is None or not inspect(user).persistent:
-        return
-    with session.no_autoflush:
-        for statement in make_promotions([user.id]):
-            session.execute(statement)
-        forget_tokens(session, [user.id])
+def _settle(session: Session) -> None:
+    """Look for admins once for all that is committed, and in the same transaction."""
+    if session.info.pop(_MAY_HAVE_ADMINS, False):
+        settle_admins(session)

@@ -63,31 +63,15 @@ def find_reach(roles: Iterable[Role]) -> Reach:
 
 def find_admins(db: Session) -> frozenset[int]:
     """Read the numbers of all users who are admins, by the flag or by roles."""
-    admins = set(db.scalars(select(orm.User.id).where(orm.User.admin == true())))
+    flagged = db.scalars(select(orm.User.id).where(orm.User.admin == true()))
     roles = _read_roles(db)
     leading = [number for number, role in roles.items() if find_reach([role]) != Reach()]
-    held = _read_held(db, _USER_ROLES.c.role_id, leading)
-    groups = _read_group_roles(db) if leading else {}
-    reaches = {ids: _extend([roles[each] for each in ids], roles, groups) for ids in set(held.values())}
-    admins |= {user_id for user_id, ids in held.items() if reaches[ids].anybody}
-    targets = _read_targets(db, reaches.values())
-    reached = {ids: _find_reached(reach, targets) for ids, reach in reaches.items()}
-    # One may reach an admin who is one only because of whom that one reaches.
-    while more := {user_id for user_id, ids in held.items() if user_id not in admins and reached[ids] & admins}:
-        admins |= more
-    return frozenset(admins)
+    return frozenset(flagged) | _resolve(db, _read_held(db, _USER_ROLES.c.role_id, leading).keys())
 
 
 def read_mighty(db: Session, user_ids: Collection[int]) -> frozenset[int]:
-    """Read which of these users are admins by roles, their own or their groups'; two queries where none is."""
-    if not user_ids:
-        return frozenset()
-    roles = _read_roles(db)
-    held = _read_held(db, _USER_ROLES.c.user_id, user_ids)
-    # A class has the same few roles.
-    leading = {ids for ids in set(held.values()) if find_reach(roles[each] for each in ids) != Reach()}
-    mine = {user_id for user_id, ids in held.items() if ids in leading}
-    return frozenset(mine & find_admins(db)) if mine else frozenset()
+    """Read which of these users are admins by roles, their own or their groups'; two queries where none has such."""
+    return _resolve(db, user_ids) & frozenset(user_ids)
 
 
 def lead_to_admins(db: Session, roles: Iterable[Role]) -> bool:
@@ -96,7 +80,8 @@ def lead_to_admins(db: Session, roles: Iterable[Role]) -> bool:
     if find_reach(mine) == Reach():
         return False
     reach = _extend(mine, _read_roles(db), _read_group_roles(db))
-    return reach.anybody or bool(_find_reached(reach, _read_targets(db, [reach])) & find_admins(db))
+    reached = _find_reached(reach, _read_targets(db, [reach]))
+    return reach.anybody or bool(reached and (_read_flagged(db, reached) or read_mighty(db, reached)))
 
 
 def lead_groups_to_admins(db: Session, groups: Collection[str]) -> bool:
@@ -139,12 +124,41 @@ def _is_for_others(scope: str) -> bool:
     return is_for_some and name in scope_definitions and name not in ("self", "inherit")
 
 
+def _resolve(db: Session, user_ids: Collection[int]) -> frozenset[int]:
+    """Find who is an admin by roles, among these users and all whom their roles lead to."""
+    roles, groups = _read_roles(db), dict[str, set[int]]()
+    reached: dict[int, set[int]] = {}
+    admins, pending = set[int](), set(user_ids)
+    while pending:
+        held = _read_held(db, _USER_ROLES.c.user_id, pending)
+        # A class has the same few roles.
+        leading = {ids for ids in set(held.values()) if find_reach(roles[each] for each in ids) != Reach()}
+        groups = groups or (_read_group_roles(db) if leading else {})
+        reaches = {ids: _extend([roles[each] for each in ids], roles, groups) for ids in leading}
+        targets = _read_targets(db, reaches.values())
+        admins |= {user_id for user_id, ids in held.items() if ids in leading and reaches[ids].anybody}
+        found = {ids: _find_reached(reach, targets) for ids, reach in reaches.items()}
+        reached |= {user_id: found.get(held.get(user_id, frozenset()), set()) for user_id in pending}
+        pending = set[int]().union(*found.values()) - reached.keys()
+    flagged = _read_flagged(db, set[int]().union(*reached.values()))
+    # One may reach an admin who is one only because of whom that one reaches.
+    while more := {user_id for user_id, ids in reached.items() if user_id not in admins and ids & (admins | flagged)}:
+        admins |= more
+    return frozenset(admins)
+
+
 def _extend(mine: Sequence[Role], roles: Mapping[int, Role], groups: Mapping[str, Collection[int]]) -> Reach:
-    """Find what somebody's roles lead to, with those of the groups that they let one join."""
+    """Find what somebody's roles lead to, with those of the groups that they let one join.
+
+    Whoever can change the members of a group over which anybody at all has a mighty role, leads that one to an admin.
+    """
     joined = set[int]()
+    lent = {group for role in roles.values() for group in find_reach([role]).groups}
     while True:
         reach = find_reach([*mine, *(roles[each] for each in joined)])
         more = {each for group in reach.joins for each in groups.get(group, ())} - joined
+        if reach.joins & lent:
+            return Reach(anybody=True)
         if reach.anybody or not more:
             return reach
         joined |= more
@@ -153,6 +167,13 @@ def _extend(mine: Sequence[Role], roles: Mapping[int, Role], groups: Mapping[str
 def _find_reached(reach: Reach, targets: Mapping[tuple[str, str], Collection[int]]) -> set[int]:
     keys = [*(("user", name) for name in reach.users), *(("group", name) for name in reach.groups)]
     return {user_id for key in keys for user_id in targets.get(key, ())}
+
+
+def _read_flagged(db: Session, user_ids: Collection[int]) -> set[int]:
+    """Read which of these users have the admin flag."""
+    if not user_ids:
+        return set()
+    return set(db.scalars(select(orm.User.id).where(orm.User.admin == true(), is_one_of(orm.User.id, user_ids))))
 
 
 def _read_targets(db: Session, reaches: Iterable[Reach]) -> dict[tuple[str, str], set[int]]:

@@ -148,17 +148,20 @@ async def test_a_block_ends_everything_at_once(hub: RunningHub, root: Session) -
     assert "Refused the login of 'ann' from 127.0.0.1: an admin has blocked the person." in hub.log()
 
 
-async def test_nobody_starts_a_server_of_who_may_not_enter(hub: RunningHub, root: Session) -> None:
+async def test_nobody_starts_a_server_of_who_may_not_enter(tmp_path: Path) -> None:
     """Not even an admin, who reads why; it is no failed start, of which a hub bears only some."""
-    await add(root, "kay")
-    for field, value, why in (("blocked", True, "an admin has blocked the person"), ("waiting", True, "let it in yet")):
-        assert (await root.api("PATCH", "jhaws/people/kay", {field: value}))[0] == 200
-        status, answer = await root.api("POST", "users/kay/server")
-        assert (status, why in answer["message"]) == (403, True), answer
-        assert (await root.api("PATCH", "jhaws/people/kay", {field: False}))[0] == 200
-    await start_server(root, "kay")
-    assert "consecutive spawns failed" not in hub.log()
-    assert (await root.api("POST", "jhaws/people/kay/revoke", {}))[1]["servers"] == 0
+    async with running_hub(tmp_path, CONFIG + "c.Spawner.consecutive_failure_limit = 2\n") as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "kay")
+        for field, value, why in (("blocked", True, "has blocked the person"), ("waiting", True, "let it in yet")):
+            assert (await root.api("PATCH", "jhaws/people/kay", {field: value}))[0] == 200
+            for _ in range(2):
+                status, answer = await root.api("POST", "users/kay/server")
+                assert (status, why in answer["message"]) == (403, True), answer
+            assert (await root.api("PATCH", "jhaws/people/kay", {field: False}))[0] == 200
+        await start_server(root, "kay")
+        assert "consecutive" not in hub.log()
+        assert (await root.api("POST", "jhaws/people/kay/revoke", {}))[1]["servers"] == 0
 
 
 async def test_the_admin_panel_makes_an_admin_of_a_user_whose_name_stays(hub: RunningHub, root: Session) -> None:

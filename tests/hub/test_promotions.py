@@ -98,6 +98,30 @@ async def test_a_server_goes_on_when_what_was_before_ends(tmp_path: Path, way: s
         assert (await hub.api("POST", "users/ann/activity", activity, token=forged))[0] in (401, 403)
 
 
+async def test_the_token_of_a_server_that_was_stopped_opens_no_later_one(tmp_path: Path) -> None:
+    """Also after a restart of the hub, which then no longer knows it, and does not delete it with the server."""
+    async with running_hub(tmp_path, CONFIG + TELLING) as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "ann", "bob")
+        tokens = {}
+        for name in ("ann", "bob"):
+            await start_server(root, name)
+            tokens[name] = (tmp_path / "homes" / name / "token").read_text()
+        await hub.kill()
+        await hub.start()
+        for name in tokens:
+            assert (await root.api("DELETE", f"users/{name}/server"))[0] in (202, 204)
+
+            async def has_stopped(name: str = name) -> bool:
+                return not (await root.api("GET", f"users/{name}"))[1]["servers"]
+
+            await eventually(has_stopped, within=30, what="the server to stop")
+
+        await promote(root, "patch", "ann")
+        await start_server(root, "bob")
+        assert [(await hub.api("GET", "user", token=token))[0] in (401, 403) for token in tokens.values()] == [True] * 2
+
+
 @pytest.mark.parametrize("way", ["patch", "own password", "revoke"])
 async def test_shares_from_before_end(tmp_path: Path, way: str) -> None:
     """Whoever had the shared password could share the server with somebody for good, or make a code for it."""

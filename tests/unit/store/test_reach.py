@@ -68,6 +68,7 @@ def give(db: Session, name: str, scopes: Collection[str], *, users: Collection[s
         ({"ann": {"tokens!user=bob"}, "bob": {"tokens!user=ann"}}, ""),
         ({"ann": {"groups!group=chiefs"}}, "ann"),
         ({"ann": {"groups!group=b"}}, ""),
+        ({"ann": {"groups!group=b"}, "bob": {"tokens!group=b"}}, "ann bob"),
         ({"ann": {"groups!group=c"}}, "ann"),
     ],
 )
