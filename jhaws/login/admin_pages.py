@@ -23,7 +23,7 @@ from tornado.httputil import url_concat
 from .. import pages, store
 from ..sentences import Sentence, recall, say, translate
 from . import admin_words, closing, list_audit, passwords, people, people_api, throttle, words
-from .answers import SentenceMixin
+from .answers import SentenceMixin, needs
 from .gate_api import list_tallies
 from .roster_cells import format_end, show_name
 
@@ -112,7 +112,7 @@ class PeoplePage(AdminPage):
     """`/hub/jhaws/people`: the list, with search, states and order."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self) -> None:
         """Show one page of the list."""
         asked = self.read_query("search", "state", "order")
@@ -151,7 +151,7 @@ class PersonPage(AdminPage):
     """`/hub/jhaws/people/NAME`: all that can be done with one person."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self, name: str) -> None:
         """Show the person, and what happened last."""
         person = store.read_named_people(self.db, [name]).get(name)
@@ -181,7 +181,7 @@ class ImportPage(AdminPage):
     """`/hub/jhaws/import`: a list of people, its preview, and the undo."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self) -> None:
         """Show the form, and the last import."""
         zone = self.authenticator.time_zone
@@ -192,7 +192,7 @@ class SharedPasswordPage(AdminPage):
     """`/hub/jhaws/shared-password`: which shared passwords hold, and a new one with a sheet to print."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self) -> None:
         """Show the form."""
         await self.show(
@@ -209,7 +209,7 @@ class AuditPage(AdminPage):
     """`/hub/jhaws/audit`: who did what, the newest first."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self) -> None:
         """Show some entries."""
         wanted = self.read_query("name", "action")
@@ -231,7 +231,7 @@ class FailedLoginsPage(AdminPage):
     """`/hub/jhaws/failed-logins`: who has to wait, and how to end that."""
 
     @web.authenticated
-    @people_api.needs("admin:users")
+    @needs("admin:users")
     async def get(self) -> None:
         """Show names and addresses, the last 200."""
         tallies = [

@@ -9,15 +9,25 @@ notes in most of them.
 from __future__ import annotations
 
 import functools
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar, cast
 from zoneinfo import ZoneInfo
 
+from jupyterhub.scopes import needs_scope
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from ..sentences import Sentence, translate
 from . import words
 from .importing import DATABASE
+from .people import ONLY_ADMINS
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def needs(scope: str) -> Callable[[_Method], _Method]:
+    """Let in who has a scope for all users, not only for some of them."""
+    return cast(Callable[[_Method], _Method], needs_scope(scope))
 
 
 class SentenceMixin:
@@ -25,6 +35,7 @@ class SentenceMixin:
 
     request: Any
     authenticator: Any
+    current_user: Any
     db: Any
     log: Any
 
@@ -42,6 +53,20 @@ class SentenceMixin:
     def address(self) -> str:
         """Where the request came from."""
         return str(self.authenticator.door.client_address(self))
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether who asks is an admin by the flag, as JupyterHub asks: a role that leads to users is not enough."""
+        return bool(getattr(self.current_user, "admin", False))
+
+    def check_target(self, name: str) -> None:
+        """Let only admins change or delete an admin, by flag or by role; also what such a person asks for themselves.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if not self.is_admin and self.authenticator.is_admin_name(name):
+            self.refuse(403, ONLY_ADMINS)
 
     def set_default_headers(self) -> None:
         """Keep every answer out of caches, errors too."""

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jupyterhub.apihandlers.base import APIHandler
-from jupyterhub.scopes import Scope, needs_scope
+from jupyterhub.scopes import Scope
 from jupyterhub.utils import url_path_join
 
 from .. import store
@@ -19,7 +19,8 @@ from ..errors import PasswordError, UsernameError
 from ..names import check_username
 from ..sentences import Sentence, say
 from . import codes, keyring, passwords
-from .answers import SentenceMixin
+from .answers import SentenceMixin, needs
+from .people import ONLY_WITH_GROUPS
 from .roster_cells import MAX_GROUPS, YEARS, show_name
 
 SCOPE = "admin:users"
@@ -38,7 +39,7 @@ class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHu
 class SharedPasswordAPI(PasswordAPI):
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
 
-    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
+    @needs(SCOPE)
     async def post(self) -> None:
         """Set it, and answer with it only where it was made here."""
         body = self.get_json_body()
@@ -69,7 +70,7 @@ class SharedPasswordAPI(PasswordAPI):
             option = f"{type(self.authenticator).__name__}.manage_groups"
             self.refuse(400, say("A password for groups needs {option} = True, got False.", option=option))
         if self.parsed_scopes.get("admin:groups") != Scope.ALL:
-            self.refuse(403, say("Groups can be changed only with the scope admin:groups."))
+            self.refuse(403, ONLY_WITH_GROUPS)
         if store.lead_groups_to_admins(self.db, groups):
             self.refuse(400, say("Roles of these groups make admins, which no shared password may: take some out."))
 
@@ -77,7 +78,7 @@ class SharedPasswordAPI(PasswordAPI):
 class ResetAPI(PasswordAPI):
     """`POST /hub/api/jhaws/people/NAME/reset`: a one-time code."""
 
-    @needs_scope(SCOPE)  # type: ignore[untyped-decorator]
+    @needs(SCOPE)
     async def post(self, name: str) -> None:
         """Give a code, which this answer alone has."""
         authenticator = self.authenticator
@@ -85,7 +86,7 @@ class ResetAPI(PasswordAPI):
         if not name:
             self.refuse(404, describe_impossible(typed))
         is_admin = authenticator.is_admin_name(name)
-        if is_admin and not getattr(self.current_user, "admin", False):
+        if is_admin and not self.is_admin:
             self.refuse(403, say("Only an admin may give a code for the account of an admin."))
         if self.find_user(name) is None:
             self.refuse(404, say("The hub has no user {name}.", name=show_name(typed)))

@@ -270,8 +270,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
             allowed_users=self.allowed_users,
             admin_users=self.admin_users,
         )
-        exists = store.has_user(self.parent.db, username)
-        allowed = allowlist.should_allow(username, rules=rules, exists=exists)
+        allowed = allowlist.should_allow(username, rules=rules, exists=store.has_user(self.parent.db, username))
         return self.find_standing_refusal(username) is None and allowed
 
     def validate_username(self, username: str) -> bool:

@@ -18,13 +18,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub.apihandlers.base import APIHandler
-from jupyterhub.scopes import needs_scope
 
 from .. import store
 from ..sentences import Sentence, say
 from ..store import AuditEntry, Tally
 from . import throttle, words
-from .answers import SentenceMixin
+from .answers import SentenceMixin, needs
 from .roster_cells import guard
 
 AUDIT_COLUMNS = ("at", "action", "name", "actor", "address", "detail")
@@ -35,12 +34,12 @@ CSV_CHUNK = 500  # rows, some 15 ms
 class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/throttle`."""
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     def get(self) -> None:
         """List names and addresses with failed logins, the last first."""
         self.write(json.dumps(list_tallies(self.db, now=time.time(), most=MOST_ENTRIES)))
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     def delete(self) -> None:
         """Forget one of them (`?kind=name&value=ann`), or all, so that the next login waits for nothing."""
         kind, value = self.get_query_argument("kind", ""), self.get_query_argument("value", "")
@@ -65,7 +64,7 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
         """
         is_all = not kind and not value
         is_of_admin = kind == "name" and self.authenticator.is_admin_name(value)
-        if (is_all or is_of_admin) and not self.current_user.admin:
+        if (is_all or is_of_admin) and not self.is_admin:
             sentence = say(
                 "Only admins can forget failed logins of admins, and so all of them at once: others could guess their "
                 "passwords without a wait. Forget those of one user or address."
@@ -76,7 +75,7 @@ class ThrottleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyt
 class AuditHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`/hub/api/jhaws/audit`."""
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     async def get(self) -> None:
         """Read entries, the newest first: `?name=&action=&before=NUMBER&limit=100`; all as CSV with `?format=csv`."""
         wanted = {"name": self.get_query_argument("name", ""), "action": self.get_query_argument("action", "")}

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from .. import store
 from ..sentences import Sentence, say
 from . import closing, list_audit, roster, roster_changes
-from .people import RefusedError
+from .people import ONLY_ADMINS, ONLY_WITH_GROUPS, RefusedError
 from .roster_cells import NO_END, show_name
 from .roster_changes import Change, Changes
 from .roster_table import Finding
@@ -239,10 +239,10 @@ def find_rights_fault(changes: Changes, actor: Actor) -> Sentence | None:
         [change.old.name for change in changes.changed] + [entry.name for entry in changes.removed]
     )
     if admins and not actor.is_admin:
-        return say("Only admins can make, change or remove admins.")
+        return ONLY_ADMINS
     groups = any(entry.groups for entry in changes.added) or any("groups" in each.fields for each in changes.changed)
     if groups and not actor.may_group:
-        return say("Groups can be changed only with the scope admin:groups.")
+        return ONLY_WITH_GROUPS
     return None
 
 

@@ -27,6 +27,14 @@ from .roster_changes import Changes
 # Between the parts of a detail, each of which `sentences.recall` knows.
 SEPARATOR = "; "
 
+# By what a field is now; a note is not said.
+_FLAGS = {
+    "admin": (say("admin: no"), say("admin: yes")),
+    "blocked": (say("blocked: no"), say("blocked: yes")),
+    "waiting": (say("waiting: no"), say("waiting: yes")),
+    "note": (say("note"), say("note")),
+}
+
 _ACTOR = "jhaws_actor"
 _USERS = orm.User.__table__
 
@@ -50,13 +58,7 @@ def _describe_field(name: str, value: Any) -> Sentence:
         return say("groups: {value}", value=", ".join(sorted(value))) if value else say("groups: none")
     if name == "ends_at":
         return say("end: {value}", value=value.isoformat()) if value else say("end: never")
-    known = {
-        "admin": (say("admin: no"), say("admin: yes")),
-        "blocked": (say("blocked: no"), say("blocked: yes")),
-        "waiting": (say("waiting: no"), say("waiting: yes")),
-        "note": (say("note"), say("note")),
-    }
-    return known[name][bool(value)]
+    return _FLAGS[name][bool(value)]
 
 
 def make_entries(changes: Changes, *, cause: str) -> list[tuple[str, str, str]]:

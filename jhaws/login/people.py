@@ -17,6 +17,9 @@ from ..store import Standing, State
 BLOCKED = say("an admin has blocked the person")
 ENDED = say("the person's end has passed")
 WAITING = say("the name is from before jhaws's login, and no admin has let it in yet")
+# What goes beyond the rights of whoever asks.
+ONLY_ADMINS = say("Only admins can make, change or remove admins.")
+ONLY_WITH_GROUPS = say("Groups can be changed only with the scope admin:groups.")
 
 
 class RefusedError(TellableError):

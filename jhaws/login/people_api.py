@@ -2,23 +2,23 @@
 
 A person is /people/NAME; what concerns the list as a whole has paths of its own, or somebody called "import" would
 be in the way. Who may read all users may read, for which `list:users` is not enough: that shows nothing but names and
-admins in JupyterHub too. Who may write all users may write. As in JupyterHub, only admins make or
-change admins, and groups need the scope for groups, since a group may bring rights. Every error is one sentence, and
-one error of many people leaves all as they were.
+admins in JupyterHub too. Who may write all users may write. As in JupyterHub, only admins make or change admins, and
+groups need the scope for groups, since a group may bring rights. Every error is one sentence, and one error of many
+people leaves all as they were.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.metrics import TOTAL_USERS
-from jupyterhub.scopes import Scope, needs_scope
+from jupyterhub.scopes import Scope
 from jupyterhub.user import User
 from jupyterhub.utils import isoformat, maybe_future
 from tornado import web
@@ -26,7 +26,7 @@ from tornado import web
 from .. import store
 from ..sentences import say
 from . import closing, configured, importing, list_audit, people, people_fields, roster, words
-from .answers import SentenceMixin
+from .answers import SentenceMixin, needs
 from .importing import Actor
 from .people import RefusedError
 from .roster_cells import show_name
@@ -36,12 +36,6 @@ MAX_BODY_BYTES = 1_000_000  # the longest names and groups of all people that on
 MAX_LIST_BYTES = 8_000_000  # a list of 5 MB as JSON
 ORDERS = ("name", "created", "last_activity", "ends_at")
 STATES = ("", "allowed", "waiting", "blocked", "ended")
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def needs(scope: str) -> Callable[[_Method], _Method]:
-    """Let in who has a scope for all users, not only for some of them."""
-    return cast(Callable[[_Method], _Method], needs_scope(scope))
 
 
 def read_actor(handler: Any) -> Actor:
@@ -52,7 +46,7 @@ def read_actor(handler: Any) -> Actor:
     return Actor(
         name=user.name if mine else f"service {user.name}",
         keep=frozenset(admins | mine),
-        is_admin=bool(user.admin),
+        is_admin=handler.is_admin,
         may_group=handler.parsed_scopes.get("admin:groups") == Scope.ALL,
         address=handler.address,
     )
@@ -95,15 +89,6 @@ class PeopleHandler(SentenceMixin, APIHandler):  # type: ignore[misc]  # Jupyter
             if name not in found and normalised not in found:
                 self.refuse(404, say("The hub has no user {name}.", name=show_name(name)))
         return [found.get(name) or found[normalised] for name, normalised in wanted.items()]
-
-    def check_admin(self, person: store.ListedPerson) -> None:
-        """Refuse to change an admin, by flag or by role, for who is none; also what such a person asks for themselves.
-
-        Raises:
-            HTTPError: 403.
-        """
-        if not self.actor.is_admin and self.authenticator.is_admin_name(person.name):
-            self.refuse(403, say("Only admins can make, change or remove admins."))
 
     def audit(self, action: str, names: Iterable[str], detail: str = "") -> None:
         """Write an entry for each name, with who acts; the caller commits."""
@@ -203,7 +188,7 @@ class PersonHandler(PeopleHandler):
     async def patch(self, name: str) -> None:
         """Change a person; who may no longer enter loses what is open at once."""
         person = self.find_person(name)
-        self.check_admin(person)
+        self.check_target(person.name)
         actor = self.actor
         try:
             values = people_fields.read_changes(self.read_body(), authenticator=self.authenticator, zone=self.zone)
@@ -213,8 +198,9 @@ class PersonHandler(PeopleHandler):
 
         store.update_people(self.db, {person.user_id: values}, now=datetime.now(UTC))
         self.audit("person.changed", [person.name], list_audit.describe(values))
+        if {"admin", "groups"} & values.keys():
+            closing.settle_admins(self.hub_app)
         self.db.commit()
-        closing.settle_admins(self.hub_app)
         if {"blocked", "ends_at", "waiting"} & values.keys():
             await self.close_if_shut(person.name)
         self.write(json.dumps(self.model(self.find_person(person.name))))
@@ -233,7 +219,7 @@ class PersonHandler(PeopleHandler):
         person = self.find_person(name)
         if person.name == self.current_user.name:
             self.refuse(409, say("You cannot delete yourself: let another admin do it."))
-        self.check_admin(person)
+        self.check_target(person.name)
         try:
             configured.check_deletion(self.authenticator, person.name)
         except RefusedError as error:
@@ -256,7 +242,7 @@ class RevokeHandler(PeopleHandler):
     async def post(self, name: str) -> None:
         """End a person's logins, tokens and servers; who may enter can log in again."""
         person = self.find_person(name)
-        self.check_admin(person)
+        self.check_target(person.name)
         left = await closing.find_closer(self.hub_app).revoke([person.user_id])
         self.audit("person.revoked", [person.name])
         self.db.commit()

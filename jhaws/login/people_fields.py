@@ -7,7 +7,7 @@ sentence names the field and at most the person, never another value.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from ..names import check_username
 from ..sentences import Sentence, say, translate
 from ..store import ListedPerson, Standing
 from . import importing, people, roster_cells
-from .people import RefusedError
+from .people import ONLY_ADMINS, ONLY_WITH_GROUPS, RefusedError
 from .roster import Entry, read_roster, write_csv
 from .roster_cells import NO_END, CellError, show_name
 from .roster_changes import Changes
@@ -38,16 +38,15 @@ def read_new_people(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneIn
         RefusedError: A field is wrong, or a name stands there twice or cannot be a user's.
     """
     _check_known(body, ("names", *_FIELDS))
-    names = body.get("names")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise RefusedError(400, say("names must be a list with the names of the people to add."))
-    if len(names) > MAX_NAMES:
-        sentence = say(
+    names = _read_names(
+        body.get("names"),
+        rule=say("names must be a list with the names of the people to add."),
+        limit=lambda count: say(
             "One request adds {most:,} people at most, here are {count:,}: import a list of them.",
             most=MAX_NAMES,
-            count=len(names),
-        )
-        raise RefusedError(400, sentence)
+            count=count,
+        ),
+    )
     values = _read_values(body, authenticator=authenticator, zone=zone)
     entries: dict[str, Entry] = {}
     for typed in names:
@@ -97,16 +96,15 @@ def read_waiting(body: Mapping[str, Any]) -> list[str] | None:
     allow = body.get("allow")
     if allow == "all":
         return None
-    if not isinstance(allow, list) or not allow or not all(isinstance(name, str) for name in allow):
-        raise RefusedError(400, say('allow must be a list of names, or "all".'))
-    if len(allow) > MAX_NAMES:
-        sentence = say(
+    return _read_names(
+        allow,
+        rule=say('allow must be a list of names, or "all".'),
+        limit=lambda count: say(
             'One request lets in {most:,} people at most, here are {count:,}: send them in parts, or "all".',
             most=MAX_NAMES,
-            count=len(allow),
-        )
-        raise RefusedError(400, sentence)
-    return allow
+            count=count,
+        ),
+    )
 
 
 def read_list(body: Mapping[str, Any]) -> str | bytes:
@@ -154,9 +152,9 @@ def check_changes(person: ListedPerson, values: Mapping[str, Any], *, actor: imp
         RefusedError: It takes an admin, or groups, to do that; or it would shut out who must not be.
     """
     if values.get("admin") and not actor.is_admin:
-        raise RefusedError(403, say("Only admins can make, change or remove admins."))
+        raise RefusedError(403, ONLY_ADMINS)
     if "groups" in values and not actor.may_group:
-        raise RefusedError(403, say("Groups can be changed only with the scope admin:groups."))
+        raise RefusedError(403, ONLY_WITH_GROUPS)
     if person.name not in actor.keep:
         return
     standing = Standing(blocked=values.get("blocked", False), ends_at=values.get("ends_at"))
@@ -243,6 +241,15 @@ def _read_values(body: Mapping[str, Any], *, authenticator: Any, zone: ZoneInfo)
     except CellError as error:
         raise RefusedError(400, error.sentence) from error
     return values
+
+
+def _read_names(names: Any, *, rule: Sentence, limit: Callable[[int], Sentence]) -> list[str]:
+    """Check a list of names that may not be empty; what is no such list breaks `rule`, too many of them `limit`."""
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise RefusedError(400, rule)
+    if len(names) > MAX_NAMES:
+        raise RefusedError(400, limit(len(names)))
+    return names
 
 
 def _read_groups(groups: Any, *, authenticator: Any) -> frozenset[str]:

@@ -13,40 +13,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyterhub.apihandlers.users import UserAPIHandler, UserListAPIHandler
-from jupyterhub.scopes import needs_scope
 
 from .. import store
 from ..sentences import say
 from . import lookalikes
-from .answers import SentenceMixin
+from .answers import SentenceMixin, needs
+from .people import ONLY_ADMINS
 from .roster_cells import show_name
 
 
 class _UsersMixin(SentenceMixin):
-    """Refuses new names, and what somebody who is no admin does to admins."""
-
-    authenticator: Any
-    current_user: Any
-    db: Any
-    request: Any
-
-    def check_is_admin(self) -> None:
-        """Refuse who is no admin by the flag, as JupyterHub does: a role that leads to users is not enough.
-
-        Raises:
-            HTTPError: 403.
-        """
-        if not getattr(self.current_user, "admin", False):
-            self.refuse(403, say("Only admins can make, change or remove admins."))
-
-    def check_target(self, name: str) -> None:
-        """Let only admins change or delete an admin, also the one whose role makes them an admin themselves.
-
-        Raises:
-            HTTPError: 403.
-        """
-        if self.authenticator.is_admin_name(name):
-            self.check_is_admin()
+    """Refuses new names."""
 
     def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
         """Refuse names that somebody is about to get.
@@ -61,8 +38,8 @@ class _UsersMixin(SentenceMixin):
         normalise = self.authenticator.normalize_username
         wanted = {normalise(name) for name in names if isinstance(name, str)}
         admins = {normalise(name) for name in self.authenticator.admin_users}
-        if wanted & admins:
-            self.check_is_admin()
+        if wanted & admins and not self.is_admin:
+            self.refuse(403, ONLY_ADMINS)
         there = store.read_user_names(self.db)
         known = lookalikes.map_skeletons(there - {instead_of})
         for name in sorted(wanted - there):
@@ -74,7 +51,7 @@ class _UsersMixin(SentenceMixin):
 class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users`."""
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     async def post(self) -> None:
         """Add users."""
         body = self.get_json_body()
@@ -86,7 +63,7 @@ class UsersAPI(_UsersMixin, UserListAPIHandler):  # type: ignore[misc]  # upstre
 class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream has no types
     """`/hub/api/users/NAME`."""
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     async def post(self, user_name: str) -> None:
         """Add a user, whose name JupyterHub would leave as it is here: with another spelling nobody could log in."""
         spelling = self.authenticator.normalize_username(user_name)
@@ -98,7 +75,7 @@ class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
         self.check_names([user_name])
         await super().post(user_name)
 
-    @needs_scope("admin:users")  # type: ignore[untyped-decorator]
+    @needs("admin:users")
     async def patch(self, user_name: str) -> None:
         """Change or rename a user."""
         self.check_target(user_name)
@@ -112,7 +89,7 @@ class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
             self.check_names([name], instead_of=user_name)
         await super().patch(user_name)
 
-    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
+    @needs("delete:users")
     async def delete(self, user_name: str) -> None:
         """Delete a user."""
         self.check_target(user_name)

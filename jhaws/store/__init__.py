@@ -70,7 +70,7 @@ from .people_writing import (
     write_moves,
 )
 from .promotions import settle_admins, watch_promotions
-from .reach import find_admins, find_reach, lead_groups_to_admins, read_mighty
+from .reach import find_reach, lead_groups_to_admins, read_mighty
 from .roster_imports import PastImport, add_import, mark_undone, read_import, read_kept
 from .schema import drop_tables, ensure_database_id, ensure_login, prepare_tables
 from .starts import StartKind, add_start, prune_starts, read_start_seconds
@@ -130,7 +130,6 @@ __all__ = [
     "end_versions",
     "ensure_database_id",
     "ensure_login",
-    "find_admins",
     "find_reach",
     "forget_changed",
     "forget_deleted",

@@ -22,12 +22,13 @@ SHARES = (orm.Share, orm.ShareCode)
 
 def forget_tokens(db: Session, user_ids: Collection[int]) -> None:
     """Let a session forget the tokens of users and the shares of their servers, and read their cookies anew."""
-    for found in _find_objects(db, TOKENS, user_ids):
-        db.expunge(found)
-    for found in _find_objects(db, SHARES, user_ids):
-        _forget_share(db, found)
-    for found in _find_objects(db, (orm.User,), user_ids):
-        db.expire(found, ["cookie_id", "api_tokens", "oauth_codes", "shares", "share_codes"])
+    for found in _find_objects(db, (orm.User, *TOKENS, *SHARES), user_ids):
+        if isinstance(found, TOKENS):
+            db.expunge(found)
+        elif isinstance(found, SHARES):
+            _forget_share(db, found)
+        else:
+            db.expire(found, ["cookie_id", "api_tokens", "oauth_codes", "shares", "share_codes"])
 
 
 def forget_changed(db: Session, user_ids: Collection[int]) -> None:
@@ -46,6 +47,13 @@ def forget_deleted(db: Session, user_ids: Collection[int]) -> None:
         if found in db:  # a user takes what belongs to it along
             db.expunge(found)
     forget_members(db)
+
+
+def forget_members(db: Session) -> None:
+    """Let a session read anew who is in groups."""
+    for found in list(db.identity_map.values()):
+        if isinstance(found, orm.Group):
+            db.expire(found, ["users"])
 
 
 def _forget_share(db: Session, share: Any) -> None:
@@ -77,10 +85,3 @@ def _find_owner(found: Any) -> int | None:
         return int(state.identity[0])
     number: int | None = state.dict.get("owner_id" if isinstance(found, SHARES) else "user_id")
     return number
-
-
-def forget_members(db: Session) -> None:
-    """Let a session read anew who is in groups."""
-    for found in list(db.identity_map.values()):
-        if isinstance(found, orm.Group):
-            db.expire(found, ["users"])

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from jupyterhub import orm
 from jupyterhub.scopes import expand_scopes, scope_definitions
@@ -66,28 +66,21 @@ def find_admins(db: Session) -> frozenset[int]:
     flagged = db.scalars(select(orm.User.id).where(orm.User.admin == true()))
     roles = _read_roles(db)
     leading = [number for number, role in roles.items() if find_reach([role]) != Reach()]
-    return frozenset(flagged) | _resolve(db, _read_held(db, _USER_ROLES.c.role_id, leading).keys())
+    return frozenset(flagged) | _resolve(db, _read_held(db, "role_id", leading).keys(), roles)
 
 
 def read_mighty(db: Session, user_ids: Collection[int]) -> frozenset[int]:
     """Read which of these users are admins by roles, their own or their groups'; two queries where none has such."""
-    return _resolve(db, user_ids) & frozenset(user_ids)
+    return _resolve(db, user_ids, _read_roles(db)) & frozenset(user_ids)
 
 
-def lead_to_admins(db: Session, roles: Iterable[Role]) -> bool:
-    """Tell whether who gets these roles is an admin by them."""
-    mine = list(roles)
-    if find_reach(mine) == Reach():
-        return False
-    reach = _extend(mine, _read_roles(db), _read_group_roles(db))
-    reached = _find_reached(reach, _read_targets(db, [reach]))
-    return reach.anybody or bool(reached and (_read_flagged(db, reached) or read_mighty(db, reached)))
-
-
-def lead_groups_to_admins(db: Session, groups: Collection[str]) -> bool:
+def lead_groups_to_admins(db: Session, names: Collection[str]) -> bool:
     """Tell whether who is in all these groups is an admin by their roles."""
-    by_group, roles = _read_group_roles(db), _read_roles(db)
-    return lead_to_admins(db, [roles[each] for group in groups for each in by_group.get(group, ())])
+    roles, groups = _read_roles(db), _read_group_roles(db)
+    mine = [roles[each] for name in names for each in groups.get(name, ())]
+    reach = _extend(mine, roles, groups)
+    reached = _find_reached(reach, _read_targets(db, [reach]))
+    return reach.anybody or bool(reached and (_read_flagged(db, reached) or _resolve(db, reached, roles) & reached))
 
 
 @lru_cache(maxsize=1000)
@@ -124,13 +117,13 @@ def _is_for_others(scope: str) -> bool:
     return is_for_some and name in scope_definitions and name not in ("self", "inherit")
 
 
-def _resolve(db: Session, user_ids: Collection[int]) -> frozenset[int]:
+def _resolve(db: Session, user_ids: Collection[int], roles: Mapping[int, Role]) -> frozenset[int]:
     """Find who is an admin by roles, among these users and all whom their roles lead to."""
-    roles, groups = _read_roles(db), dict[str, set[int]]()
+    groups: dict[str, set[int]] = {}
     reached: dict[int, set[int]] = {}
     admins, pending = set[int](), set(user_ids)
     while pending:
-        held = _read_held(db, _USER_ROLES.c.user_id, pending)
+        held = _read_held(db, "user_id", pending)
         # A class has the same few roles.
         leading = {ids for ids in set(held.values()) if find_reach(roles[each] for each in ids) != Reach()}
         groups = groups or (_read_group_roles(db) if leading else {})
@@ -193,18 +186,18 @@ def _read_targets(db: Session, reaches: Iterable[Reach]) -> dict[tuple[str, str]
     return found
 
 
-def _read_held(db: Session, where: Any, values: Collection[int]) -> dict[int, frozenset[int]]:
+def _read_held(
+    db: Session, column: Literal["user_id", "role_id"], values: Collection[int]
+) -> dict[int, frozenset[int]]:
     """Read which roles users have, by themselves or by a group, of those users or those roles."""
     if not values:
         return {}
     own = select(_USER_ROLES.c.user_id, _USER_ROLES.c.role_id)
     groups = select(_MEMBERS.c.user_id, _GROUP_ROLES.c.role_id)
     groups = groups.join_from(_MEMBERS, _GROUP_ROLES, _MEMBERS.c.group_id == _GROUP_ROLES.c.group_id)
-    other = _MEMBERS.c.user_id if where is _USER_ROLES.c.user_id else _GROUP_ROLES.c.role_id
+    wanted = (rows.where(is_one_of(rows.selected_columns[column], values)) for rows in (own, groups))
     found: dict[int, set[int]] = defaultdict(set)
-    for user_id, role_id in db.execute(
-        union(own.where(is_one_of(where, values)), groups.where(is_one_of(other, values)))
-    ):
+    for user_id, role_id in db.execute(union(*wanted)):
         found[user_id].add(role_id)
     return {user_id: frozenset(ids) for user_id, ids in found.items()}
 

@@ -8,7 +8,7 @@ from jupyterhub import orm
 from sqlalchemy.orm import Session
 
 from jhaws import store
-from jhaws.store.reach import find_reach
+from jhaws.store.reach import find_admins, find_reach
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -85,7 +85,7 @@ def test_some_users_lead_to_an_admin_among_them(db: Session, roles: Mapping[str,
         give(db, f"role of {name}", scopes, users=[name])
 
     ids = {person.name: person.user_id for person in store.read_next_people(db, after=0, limit=9)}
-    found = store.find_admins(db)
+    found = find_admins(db)
     assert sorted(name for name, number in ids.items() if number in found) == sorted([*admins.split(), "root"])
     assert store.read_mighty(db, list(ids.values())) - {ids["root"]} == found - {ids["root"]}
 
