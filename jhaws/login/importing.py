@@ -354,6 +354,11 @@ class _Plan:
             *store.make_additions([self._make_person(entry) for entry in self.changes.added], created=now),
             store.make_audits(entries, at=now, **who),
         ]
+        moves = {
+            self.current[each.new.name].user_id: each.new.groups or frozenset()
+            for each in self.changes.changed
+            if (each.new.groups or frozenset()) - (each.old.groups or frozenset())
+        }
 
         def write(own: Session) -> None:
             if self.undoes and not store.mark_undone(own, self.undoes.number, at=now):
@@ -361,22 +366,12 @@ class _Plan:
             if not own.scalar(is_unchanged) or own.scalar(has_servers):
                 raise RefusedError(409, CHANGED)
             kept = store.read_kept(own, self.leaving)  # now, or somebody could change a password meanwhile
-            store.write_moves(own, statements, moved=self._find_moved(own))
+            store.write_moves(own, statements, moves=moves)
             if self.undoes is None:
                 store.add_import(own, at=now, made_by=self.actor.name, changes=self.keep_as, kept=kept)
             store.add_audit(own, action=self.action, at=now, detail=self.counts, **who)
 
         store.write_apart(db, write)
-
-    def _find_moved(self, db: Session) -> list[int]:
-        """Find who joins groups, if the roles of one of these make admins."""
-        joins = {
-            each.new.name: set(each.new.groups or ()) - set(each.old.groups or ()) for each in self.changes.changed
-        }
-        joined = {group for groups in joins.values() for group in groups}
-        if not joined or not store.lead_groups_to_admins(db, joined):
-            return []
-        return [self.current[name].user_id for name, groups in joins.items() if groups]
 
     def _make_person(self, entry: roster.Entry) -> store.NewPerson:
         kept = self.undoes.kept.get(entry.name, {}) if self.undoes else {}

@@ -18,7 +18,7 @@ from sqlalchemy.sql.base import Executable
 from .forgetting import forget_changed, forget_members
 from .people_statements import NewPerson, make_additions, make_updates
 from .promotions import make_promotions
-from .reach import read_mighty
+from .reach import lead_groups_to_admins, read_mighty
 from .tables import Base, Person
 
 _PEOPLE = Base.metadata.tables[Person.__tablename__]
@@ -32,8 +32,8 @@ def add_people(db: Session, people: Sequence[NewPerson], *, created: datetime) -
 
 def update_people(db: Session, changes: Mapping[int, Mapping[str, Any]], *, now: datetime) -> None:
     """Do what `make_updates` says, and end the logins of those whom a group makes an admin; the caller commits."""
-    moved = [user_id for user_id, values in changes.items() if "groups" in values]
-    write_moves(db, make_updates(changes, now=now), moved=moved)
+    moves = {user_id: values["groups"] for user_id, values in changes.items() if "groups" in values}
+    write_moves(db, make_updates(changes, now=now), moves=moves)
     forget_changed(db, changes)
 
 
@@ -44,14 +44,16 @@ def write(db: Session, statements: Iterable[Executable]) -> None:
         db.execute(statement)
 
 
-def write_moves(db: Session, statements: Iterable[Executable], *, moved: Collection[int]) -> None:
+def write_moves(db: Session, statements: Iterable[Executable], *, moves: Mapping[int, Collection[str]]) -> None:
     """Execute statements that put users into groups, and end the logins of those whom these make admins.
 
     Args:
         db: A session; the caller commits.
-        statements: With all that `moved` needs.
-        moved: The users who may have become admins by it.
+        statements: With all that `moves` needs.
+        moves: User id → all groups of the user then, of those who join one.
     """
+    joined = frozenset[str]().union(*moves.values())
+    moved = moves.keys() if joined and lead_groups_to_admins(db, joined) else ()
     before = read_mighty(db, moved)
     write(db, statements)
     write(db, make_promotions(read_mighty(db, moved) - before))

@@ -1,7 +1,6 @@
 """What the hub does about starts that fail, servers that die and an API server that goes away."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,7 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONFIG = """
 c.JhawsSpawner.nodegroups = {"jhusers": {"node_labels": {"pool": "users"}, "memory_gib": 16}}
-c.KubeSpawner.start_timeout = 60
+# Longer than a test may take: no failure here is one that was waited for.
+c.KubeSpawner.start_timeout = 600
 c.Spawner.consecutive_failure_limit = 3
 c.Spawner.poll_interval = 300
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
@@ -79,14 +79,12 @@ async def test_ten_known_reasons_and_one_unknown_do_not_end_the_hub(place: Place
 
 async def test_a_server_that_crashes_tells_its_user_at_once_and_its_admin_the_last_lines(place: Place) -> None:
     """The user has a sentence, the log has the exit status and the last words, and the pod is gone."""
-    began = time.monotonic()
     told = await fail_to_start(place, "crash-1")
 
     assert "ended with an error" in told
     assert "no module named lab" in place.hub.log()
     assert "no module named lab" not in told
     assert place.pod("crash-1") is None
-    assert time.monotonic() - began < 30  # start_timeout is 60: it was not waited for
 
 
 async def test_the_hub_knows_of_a_dead_pod_without_polling(place: Place) -> None:

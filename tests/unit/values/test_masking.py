@@ -1,7 +1,6 @@
 """What is never shown."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -90,12 +89,11 @@ def test_what_is_no_secret_is_shown(text: str) -> None:
     assert masked(("custom", "a"), text) == text
 
 
+@pytest.mark.timeout(60)  # looked at so it takes a second; with such a pattern it would take hours
 def test_long_text_is_looked_at_at_once() -> None:
     """No text makes the patterns try each of its characters against all others."""
     for text in ("x" * 200_000, "-" * 200_000, "_" * 200_000, f"://{':' * 200_000}", "X1" * 100_000):
-        started = time.process_time()
         assert not looks_secret(text)
-        assert time.process_time() - started < 2
 
 
 def test_parts_of_a_value_are_masked(tmp_path: Path) -> None:
