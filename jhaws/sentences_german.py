@@ -69,6 +69,18 @@ GERMAN = {
     ),
     "the name is not on the allow list": "der Name ist nicht zugelassen",
     "the person's end has passed": "der letzte Tag ist vorbei",
+    "put off, as too many logins have failed": "aufgeschoben, weil zu viele Anmeldungen gescheitert sind",
+    "the one-time code is wrong, was used already, or is too old": (
+        "der Einmal-Code ist falsch, schon benutzt oder zu alt"
+    ),
+    "the configuration has the hash of it, but it is too short to open anything (admin_password has at least {admins} "
+    "characters, the others {others})": (
+        "die Konfiguration hat den Hash davon, aber es ist zu kurz, um etwas zu öffnen (admin_password hat mindestens "
+        "{admins} Zeichen, die anderen {others})"
+    ),
+    "admin_password and a shared password are the same, so it opens no admin's account": (
+        "admin_password und ein gemeinsames Passwort sind gleich, deshalb öffnet es kein Konto eines Admins"
+    ),
     "wrong password": "falsches Passwort",
     # Names.
     "A user name must not be empty and must not begin or end with white space.": (

@@ -296,6 +296,7 @@ ACTIONS = {
     "people.import_undone": ("undid an import", "Import rückgängig gemacht"),
     "password.shared": ("shared password", "gemeinsames Passwort"),
     "password.own": ("own password", "eigenes Passwort"),
+    "password.refused": ("wrong password or code", "falsches Passwort oder falscher Code"),
     "password.code": ("one-time code", "Einmal-Code"),
     "throttle.cleared": ("cleared failed logins", "Fehlversuche zurückgesetzt"),
 }

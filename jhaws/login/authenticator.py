@@ -58,7 +58,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         The password of all users who are not admins, at least 8 characters.
 
         None by default: nobody enters with a shared password, until an admin sets one while the hub runs. It never
-        opens the account of an admin, that is of a name in `admin_users` or of a user with the admin flag.
+        opens the account of an admin, by `admin_users`, by the admin flag or by roles.
 
         It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
         `user_password_file`, or in the environment variable JHAWS_USER_PASSWORD, but in one of them only. What an
@@ -82,11 +82,12 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         help="""
         The password of all admins, at least 32 characters and different from all others.
 
-        None by default: no admin can log in. It opens the accounts in `admin_users` and those that got the admin
-        flag in the admin panel, and no others; not those of admins who have set a password of their own.
+        None by default: admins have one of their own, the first of them by a one-time code. It opens the accounts
+        of all admins, by `admin_users`, flag or roles, who have not set a password of their own, and no others.
 
         It may be plain text or a hash that `jhaws password hash` makes (`$argon2id$...`), may be in a file, see
-        `admin_password_file`, or in the environment variable JHAWS_ADMIN_PASSWORD, but in one of them only.
+        `admin_password_file`, or in the environment variable JHAWS_ADMIN_PASSWORD, but in one of them only. How
+        long a hashed one is shows at a login: if it is too short or a shared one, it opens no admin's account.
         """,
     )
 
@@ -131,8 +132,7 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         Users who are admins of the hub: always allowed, made admins at each hub start, and not to be deleted in
         the admin panel.
 
-        Empty by default. They log in with `admin_password`. Taking a name out leaves the user and the admin flag;
-        take the flag away in the admin panel.
+        Empty by default. Taking a name out leaves the user and the admin flag; take the flag away in the panel.
         """,
     )
 
@@ -216,9 +216,9 @@ class JhawsAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]  # 
         except (ConfigError, TraitError) as error:
             self._refuse_start(str(error), parent=kwargs.get("parent"))
 
+    # The traits have looked at them; what must fit together is checked when all options are known.
     @validate("user_password")
     def _validate_password(self, proposal: Any) -> Any:
-        # The trait has looked at it; what must fit together is checked when all options are known.
         return proposal.value
 
     @validate("admin_password")

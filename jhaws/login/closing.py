@@ -1,10 +1,10 @@
 """Ends what a person still has open in the hub: browser logins, API tokens and running servers.
 
 It runs in the hub's own process, where sessions and servers are. `revoke` does it at once, for whoever asks;
-`Closer` looks every `CHECK_SECONDS` for people whose end has passed or who were blocked, also while the hub was down,
-and remembers in the database for whom it is done. It looks for new admins too, who keep no login from before. A server
-that is just starting is stopped when it has started. No failure of the database or of a server ends the looking; each
-is one line in the log.
+`Closer` looks every `CHECK_SECONDS`, and just when an end passes, for people whose end has passed or who were blocked,
+also while the hub was down, and remembers in the database for whom it is done. It looks for new admins too, who keep no
+login from before. A server that is just starting is stopped when it has started. No failure of the database or of a
+server ends the looking; each is one line in the log.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Closer:
         self.log = app.log
         self._app = app
         self._check: PeriodicCallback | None = None
+        self._next: asyncio.TimerHandle | None = None
         self._busy = asyncio.Lock()
         self._stops: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_STOPS)
@@ -60,7 +61,7 @@ class Closer:
             sys.setswitchinterval(SWITCH_SECONDS)
             self._check = PeriodicCallback(self.close_due, CHECK_SECONDS * 1000)
             self._check.start()
-            self._keep(asyncio.create_task(self.close_due(), name="jhaws close"))
+            self._begin_to_close()
 
     async def close_due(self) -> None:
         """Close everybody who is due."""
@@ -68,6 +69,8 @@ class Closer:
             try:
                 await self._close_all()
                 settle_admins(self._app)
+                self.look_at_next_end()
+                await self._app.authenticator.door.gate.prune()
             except Exception as error:
                 if isinstance(error, SQLAlchemyError):
                     self._app.db.rollback()
@@ -80,6 +83,18 @@ class Closer:
                     CHECK_SECONDS,
                 )
                 self.log.debug("How that came about:", exc_info=not isinstance(error, SQLAlchemyError))
+
+    def look_at_next_end(self) -> None:
+        """Look again at the moment when the next end passes, if that is before the next look."""
+        if self._next:
+            self._next.cancel()
+        now = datetime.now(UTC)
+        end = store.read_next_end(self._app.db, after=now)
+        if end and (seconds := (end - now).total_seconds()) < CHECK_SECONDS:
+            self._next = asyncio.get_running_loop().call_later(seconds, self._begin_to_close)
+
+    def _begin_to_close(self) -> None:
+        self._keep(asyncio.create_task(self.close_due(), name="jhaws close"))
 
     async def revoke(self, person_ids: Sequence[int]) -> int:
         """End the sessions, tokens and servers of people now, and wait a little for the servers.

@@ -8,9 +8,10 @@ that changes a password all come through here.
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +26,11 @@ from .configured import SHOWN_NAME_LENGTH
 
 # Before the name under which choices of an own password are counted.
 CHOICE = "what is chosen by "
+REFUSED = "password.refused"  # of the audit log: no login, but a password or a code that was wrong
+PUT_OFF = say("put off, as too many logins have failed")
+# What costs whoever does it nothing is in the audit log once in that time for a name and address, and so often in all.
+NOTED_SECONDS = 60.0
+MOST_NOTED = 60
 TWIN = say("the name is new and looks like another one")
 MAKES_ADMINS = say("its password brings groups whose roles make admins, which no shared password may")
 # Of the audit log, among which logins stay: a scanner could fill it. Some 50 MB.
@@ -52,6 +58,8 @@ class Door:
         self.gate = gate.Gate(lambda: self._db, tidy=self._forget_old_logins)
         self.trusted: addresses.Networks = ()
         self._doorway = asyncio.Lock()
+        self._noted = set[tuple[str, str, str]]()
+        self._noted_since = 0.0
 
     @property
     def _db(self) -> Any:
@@ -62,11 +70,13 @@ class Door:
         async with self._doorway:  # one in each turn of the event loop, or 200 at once would hold it for a second
             await asyncio.sleep(0)
         login = passwords.make_login(data)
+        login = replace(login, username=self.spell(login.username))
         name = self._owner.user_name(login.username)
         address = self.client_address(handler)
         is_known = name in self._owner.admin_users or store.has_user(self._db, name or "")
         shown = name if is_known and name else ""
-        async with self._gated(name or login.username, shown, address, known=bool(shown)) as attempt:
+        counted = name or login.username
+        async with self._gated(counted, shown, address, known=bool(shown), action="login.refused") as attempt:
             verdict = await self._judge(login, name, address=address, is_form=handlers.is_login_form(handler))
             attempt.succeeded = verdict.model is not None
             self._remember(shown, address, verdict.refusal)
@@ -85,8 +95,38 @@ class Door:
             match = await self._owner.keyring.match(self._db, name, password, address=address)
             admin = self._owner.is_admin_name(name)
             known, personal = self._owner.known_passwords(), self._owner.personal_password
-            attempt.succeeded = passwords.find_refusal(match, admin=admin, known=known, personal=personal) is None
+            refusal = passwords.find_refusal(match, admin=admin, known=known, personal=personal)
+            attempt.succeeded = refusal is None
+            if refusal:
+                at = datetime.now(UTC)
+                store.add_audit(self._db, action=REFUSED, at=at, name=name, address=address, detail=refusal)
         return attempt.succeeded
+
+    def spell(self, typed: str | None) -> str | None:
+        """Return a typed name as the hub has it: some keyboards send an umlaut as two characters (NFD)."""
+        name = self._owner.user_name(typed)
+        if typed is None or name is None or name.isascii() or store.has_user(self._db, name):
+            return typed
+        composed = unicodedata.normalize("NFC", typed)
+        return composed if store.has_user(self._db, self._owner.user_name(composed) or "") else typed
+
+    def note(self, action: str, name: str, address: str, detail: str) -> None:
+        """Write into the audit log what somebody may do as often as he likes, and not each time; commits.
+
+        Args:
+            action: What the audit calls it.
+            name: The user's name, "" for nobody's.
+            address: From where.
+            detail: What came of it.
+        """
+        now, key = self.gate.clock(), (action, name, addresses.address_group(address))
+        if now - self._noted_since > NOTED_SECONDS:
+            self._noted, self._noted_since = set(), now
+        if key in self._noted or len(self._noted) >= MOST_NOTED:
+            return
+        self._noted.add(key)
+        store.add_audit(self._db, action=action, at=datetime.now(UTC), name=name, address=address, detail=detail)
+        self._db.commit()
 
     @asynccontextmanager
     async def choosing(self, handler: Any, name: str) -> AsyncIterator[None]:
@@ -116,7 +156,7 @@ class Door:
 
     @asynccontextmanager
     async def _gated(
-        self, counted: str | None, shown: str, address: str, *, known: bool
+        self, counted: str | None, shown: str, address: str, *, known: bool, action: str = REFUSED
     ) -> AsyncIterator[gate.Attempt]:
         """Let an attempt at a password wait for its turn, and say so where it is put off.
 
@@ -125,6 +165,7 @@ class Door:
             shown: The user's name for the log, "" for nobody's.
             address: Of the client.
             known: Whether `counted` is a user's name.
+            action: What the audit calls it where it is put off.
 
         Raises:
             TooManyLoginsError: Its turn is too far away.
@@ -136,6 +177,7 @@ class Door:
         except gate.TooManyLoginsError:
             metrics.logins.labels(outcome=metrics.THROTTLED).inc()
             self._owner.log.warning("Put off a login of %s from %s.", _show(shown), address)
+            self.note(action, shown, address, PUT_OFF)
             raise
 
     async def _judge(self, login: passwords.Login, name: str | None, *, address: str, is_form: bool) -> Verdict:

@@ -77,7 +77,7 @@ class Gate:
             TooManyLoginsError: Its turn is too far away.
         """
         group = address_group(address)
-        await self._prune()
+        await self.prune()
         wait = self._admit(name, group)
         self._under_way[group] += 1
         attempt = Attempt()
@@ -121,8 +121,8 @@ class Gate:
         store.write_tallies(db, (tallies.name, tallies.address, tallies.all, *lanes))
         db.commit()
 
-    async def _prune(self) -> None:
-        """Forget old rows, once an hour, in turns between which the hub does other things."""
+    async def prune(self) -> None:
+        """Forget old rows, if that is an hour ago, in turns between which the hub does other things."""
         now = self.clock()
         if abs(now - self._pruned_at) < PRUNE_SECONDS:
             return

@@ -22,6 +22,7 @@ from . import codes, keyring, passwords, words
 from .answers import SentenceMixin
 
 TEMPLATE = "jhaws_password.html"
+WRONG_CODE = say("the one-time code is wrong, was used already, or is too old")
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ class ResetHandler(PasswordPage):
     async def post(self) -> None:
         """Set the password, or show the form again with what is wrong."""
         typed, code, new = self.field("name"), self.field("code"), self.field("new")
-        name = self.authenticator.user_name(typed)
+        door = self.authenticator.door
+        name = self.authenticator.user_name(door.spell(typed))
         min_length, admin = self.authenticator.own_password_min_length(name), self.authenticator.is_admin_name(name)
         try:
             if new != self.field("again"):
@@ -191,6 +193,9 @@ class ResetHandler(PasswordPage):
         except PasswordError as error:
             self.db.rollback()
             self.log.warning("Refused to set a password by a one-time code: %s", error)
+            if error.reason == "invalid":
+                known = name if name and store.has_user(self.db, name) else ""
+                door.note("password.refused", known, self.address, WRONG_CODE)
             self.set_status(403 if error.reason == "invalid" else 400)
             # Until the code was right, nothing may tell whose name needs how many characters.
             shown = None if error.reason in ("differ", "invalid") else min_length

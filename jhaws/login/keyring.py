@@ -88,14 +88,18 @@ class Keyring:
         # While that was hashed, a password may have been changed.
         own = _read_own(db, name)
         found = [version for version in self.read_current(db) if version.hash in right]
+        # Of a hash in the configuration nobody knew how long its password is.
+        found = found if len(typed or "") >= passwords.USER_PASSWORD_MIN_LENGTH else []
+        is_admins = self._admin in right and len(typed or "") >= passwords.ADMIN_PASSWORD_MIN_LENGTH
         groups = next((version.groups for version in found if version.groups is not None), None)
         return passwords.Match(
             user=any(version.groups is None for version in found),
-            admin=self._admin in right,
+            admin=is_admins,
             groups=groups,
             own=own.password_hash in right,
             has_own=own.password_hash is not None,
             own_is_admins=own.password_for_admin,
+            is_short=bool(right - {own.password_hash}) and not (found or is_admins),
         )
 
     async def change_shared(

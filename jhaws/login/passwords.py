@@ -38,6 +38,13 @@ SILLIEST = frozenset(
 # Without what is mistaken for something else: 0 O o, 1 I l i.
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
+SHORT_HASH = say(
+    "the configuration has the hash of it, but it is too short to open anything (admin_password has at least {admins} "
+    "characters, the others {others})",
+    admins=ADMIN_PASSWORD_MIN_LENGTH,
+    others=USER_PASSWORD_MIN_LENGTH,
+)
+
 # What the option `personal_password` may be.
 OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
 
@@ -70,6 +77,7 @@ class Match:
         own: The person's own.
         has_own: The person has an own one, typed or not.
         own_is_admins: The own one was set when the person was an admin.
+        is_short: One of the configuration that is too short to open anything, which nobody could tell from its hash.
     """
 
     user: bool = False
@@ -78,6 +86,7 @@ class Match:
     own: bool = False
     has_own: bool = False
     own_is_admins: bool = False
+    is_short: bool = False
 
     @property
     def is_shared(self) -> bool:
@@ -110,19 +119,10 @@ def find_refusal(match: Match, *, admin: bool, known: Passwords, personal: str) 
     """
     if match.has_own and (match.own_is_admins if admin else personal != OFF):
         return _find_own_refusal(match)
+    if match.is_short:
+        return SHORT_HASH
     if admin:
-        if match.admin:
-            return None
-        if match.own:
-            return say(
-                "its own password is from before it was an admin's, when others could set it (another admin can give "
-                "a one-time code for a new one)"
-            )
-        if known.admin is None:
-            return say("it is an admin's account and admin_password is not set")
-        if match.is_shared:
-            return say("it is an admin's account, which opens with admin_password only")
-        return say("wrong password")
+        return _find_admin_refusal(match, is_set=known.admin is not None)
     if match.is_shared:
         return None
     if match.admin:
@@ -140,6 +140,23 @@ def _find_own_refusal(match: Match) -> str | None:
         return None
     if match.is_shared or match.admin:
         return say("it has a password of its own, and opens with no other")
+    return say("wrong password")
+
+
+def _find_admin_refusal(match: Match, *, is_set: bool) -> str | None:
+    if match.admin and match.is_shared:
+        return say("admin_password and a shared password are the same, so it opens no admin's account")
+    if match.admin:
+        return None
+    if match.own:
+        return say(
+            "its own password is from before it was an admin's, when others could set it (another admin can give "
+            "a one-time code for a new one)"
+        )
+    if not is_set:
+        return say("it is an admin's account and admin_password is not set")
+    if match.is_shared:
+        return say("it is an admin's account, which opens with admin_password only")
     return say("wrong password")
 
 

@@ -206,12 +206,13 @@ class PersonHandler(PeopleHandler):
         self.write(json.dumps(self.model(self.find_person(person.name))))
 
     async def close_if_shut(self, name: str) -> None:
-        """Close a person who may no longer enter, now."""
-        person = self.find_person(name)
-        if people.find_state(person.standing, now=datetime.now(UTC)) != "allowed":
-            closer = closing.find_closer(self.hub_app)
-            await closer.revoke([person.user_id])
-            await closer.close_due()
+        """Close a person who may no longer enter, now or at the end."""
+        person, closer = self.find_person(name), closing.find_closer(self.hub_app)
+        if people.find_state(person.standing, now=datetime.now(UTC)) == "allowed":
+            closer.look_at_next_end()
+            return
+        await closer.revoke([person.user_id])
+        await closer.close_due()
 
     @needs("admin:users")
     async def delete(self, name: str) -> None:

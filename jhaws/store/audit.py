@@ -89,9 +89,9 @@ def read_audit(db: Session, *, name: str = "", action: str = "", before: int = 0
 
 
 def prune_audit(db: Session, *, before: datetime, keep: int, limit: int) -> int:
-    """Forget entries that are older than `before`, and logins that are not among the newest entries.
+    """Forget entries that are older than `before`, and attempts to get in that are not among the newest entries.
 
-    Everybody can write entries of logins, so many that they would fill the disk; only these give way to newer ones.
+    Everybody can write entries of these, so many that they would fill the disk; only these give way to newer ones.
 
     Args:
         db: The hub's session; the caller commits.
@@ -105,7 +105,9 @@ def prune_audit(db: Session, *, before: datetime, keep: int, limit: int) -> int:
     newest = db.scalar(select(func.max(AuditEntry.number))) or 0
     # A code without an actor is that of a login which leads to the choice of a password.
     login = or_(
-        AuditEntry.action.startswith("login"), and_(AuditEntry.action == "password.code", AuditEntry.actor == "")
+        AuditEntry.action.startswith("login"),
+        AuditEntry.action == "password.refused",
+        and_(AuditEntry.action == "password.code", AuditEntry.actor == ""),
     )
     old = or_(AuditEntry.at < before, and_(AuditEntry.number <= newest - keep, login))
     numbers = list(db.scalars(select(AuditEntry.number).where(old).limit(limit)))

@@ -139,6 +139,11 @@ def read_due(db: Session, *, now: datetime, limit: int) -> list[ListedPerson]:
     return _make_people(db, db.execute(rows.where(shut, Person.closed_at.is_(None)).limit(limit)).all())
 
 
+def read_next_end(db: Session, *, after: datetime) -> datetime | None:
+    """Read when the next person's end passes; None where no more does."""
+    return db.scalar(select(func.min(Person.ends_at)).where(Person.ends_at > after))
+
+
 def count_waiting(db: Session) -> int:
     """Count the people from before jhaws's login whom no admin has let in yet."""
     waiting = select(func.count()).select_from(Person).join(orm.User, ROW_OF_USER)

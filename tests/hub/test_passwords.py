@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from jhaws.login.handlers import WRONG_CODE
 from tests.hubclient import Session
 
 from .hubs import RunningHub, program_path, running_hub
@@ -162,10 +163,20 @@ async def test_the_audit_log_says_from_where_passwords_were_changed(tmp_path: Pa
         code = (await root.api("POST", "jhaws/people/ann/reset", {}))[1]["code"]
         assert (await send(browser(hub), "reset", name="ann", code=code, new=OTHER))[0] == 200
         assert (await root.api("POST", "jhaws/password", {"generate": True}))[0] == 201
+        ann = await hub.login("ann", OTHER)
+        assert (await send(ann, "password", old=OWN, new=USER))[0] == 403
+        for _ in range(3):
+            for name in ("ann", "nobody"):
+                assert (await send(browser(hub), "reset", name=name, code=code, new=OTHER))[0] == 403
 
         _, entries = await root.api("GET", "jhaws/audit?limit=20")
         shown = [(each["action"], each["name"], each["actor"], each["address"]) for each in entries]
+        assert [each["detail"] for each in entries[:3]] == [WRONG_CODE, WRONG_CODE, "wrong password"]
         assert [each for each in shown if each[0].startswith("password.")] == [
+            # Wrong codes cost nothing, so each is not written down; and of the name of nobody nothing is.
+            ("password.refused", "", "", "127.0.0.1"),
+            ("password.refused", "ann", "", "127.0.0.1"),
+            ("password.refused", "ann", "", "127.0.0.1"),
             ("password.shared", "", "root", "127.0.0.1"),
             ("password.own", "ann", "", "127.0.0.1"),
             ("password.code", "ann", "root", "127.0.0.1"),

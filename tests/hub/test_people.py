@@ -313,6 +313,17 @@ c.Spawner.pre_spawn_hook = hold
         await eventually(all_gone, within=60, what="both servers to have started and ended")
 
 
+async def test_an_end_counts_at_its_moment(tmp_path: Path) -> None:
+    """No regular look is needed for it, also where it was set a moment before."""
+    async with running_hub(tmp_path, CONFIG + "jhaws.login.closing.CHECK_SECONDS = 3600\n") as hub:
+        root = await hub.login("root", ADMIN)
+        await add(root, "carl")
+        carl = await use(hub, "carl")
+        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat(timespec="seconds")
+        assert (await root.api("PATCH", "jhaws/people/carl", {"ends_at": soon}))[1]["state"] == "allowed"
+        await eventually(lambda: is_closed(hub, "carl", *carl), within=20, what="the end")
+
+
 async def test_an_end_counts_when_it_comes(hub: RunningHub, root: Session) -> None:
     """An end in the past closes at once, one that comes while the hub runs a moment later; a new end opens again."""
     await add(root, "bob", "carl", ends_at="2027-02-28")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.hubclient import Session
+from tests.hubclient import Session, eventually
 
 from .hubs import RunningHub, program_path, running_hub
 from .test_login import ADMIN, CONFIG, USER, request_token
@@ -102,6 +104,9 @@ async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> Non
         assert "Zu viele Anmeldungen sind fehlgeschlagen. Bitte versuchen Sie es in" in german
         assert other.ok
         assert "Put off a login of 'ann' from 127.0.0.1." in hub.log()
+        entries = (await hub.api("GET", "jhaws/audit?name=ann&action=login.refused"))[1]
+        # Once a minute: who is put off can go on for nothing.
+        assert [each["detail"] for each in entries].count("put off, as too many logins have failed") == 1
         assert 'jhaws_logins_total{outcome="refused"}' in metrics
 
 
@@ -298,3 +303,24 @@ async def test_the_audit_log_is_read_by_name_page_and_as_csv(tmp_path: Path) -> 
         assert rows[0] == ["at", "action", "name", "actor", "address", "detail"]
         assert [row[2] for row in rows[1:]] == ["ann", "bob", "ann"]
         assert (await hub.api("GET", "jhaws/audit?before=x"))[0] == 400
+
+
+async def test_old_entries_of_the_audit_log_go_without_a_login(tmp_path: Path) -> None:
+    """What is older than `audit_days` is gone soon after the hub's start, though nobody logs in."""
+    async with running_hub(tmp_path, CONFIG + ADD_PEOPLE + "c.JhawsAuthenticator.audit_days = 2\n") as hub:
+        for name in ("ann", "bob"):
+            assert (await hub.login(name, USER)).ok
+        await hub.kill()
+        with contextlib.closing(sqlite3.connect(hub.state / "jupyterhub.sqlite")) as db, db:
+            db.execute("UPDATE jhaws_audit SET at = datetime('now', '-3 days') WHERE name = 'ann'")
+            db.execute("UPDATE jhaws_audit SET at = datetime('now', '-1 days') WHERE name = 'bob'")
+        await hub.start()
+
+        async def names() -> list[str]:
+            return [each["name"] for each in (await hub.api("GET", "jhaws/audit?action=login"))[1]]
+
+        async def is_gone() -> bool:
+            return "ann" not in await names()
+
+        await eventually(is_gone, what="the old entry")
+        assert await names() == ["bob"]

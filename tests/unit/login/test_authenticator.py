@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import time
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -664,6 +665,33 @@ async def test_hashes_in_the_configuration(start: Start) -> None:
     assert (await log_in(app, "ann", TUTORS) or {})["groups"] == ["tutors"]
     # The hash itself opens nothing.
     assert not await may_enter(app, "ann", app.authenticator.user_password)
+
+
+async def test_a_hash_opens_nothing_that_its_password_would_not(start: Start, hub_log: Log) -> None:
+    """An admins' password that is short or a shared one, and a short shared one, are known when they are typed."""
+    users = {"allowed_users": {"ann"}}
+    app = await start(**users, admin_password=make_hash(ADMIN[:31]))
+    assert not await may_enter(app, "root", ADMIN[:31])
+    assert "the configuration has the hash of it, but it is too short" in hub_log.text
+    assert await may_enter(app, "ann", USER)
+    app = await start(**users, admin_password=make_hash(ADMIN[:32]))
+    assert await may_enter(app, "root", ADMIN[:32])
+    app = await start(**users, admin_password=make_hash(ADMIN), user_password=make_hash(ADMIN))
+    assert [await may_enter(app, name, ADMIN) for name in ("root", "ann")] == [False, True]
+    app = await start(**users, user_password=make_hash(USER[:7]))
+    assert not await may_enter(app, "ann", USER[:7])
+
+
+async def test_a_name_is_the_same_from_each_keyboard(start: Start) -> None:
+    """An umlaut that a browser sends as two characters is that of the user, and nobody new."""
+    app = await start(allowed_users={"j\u00f6rg", "o\u0308zil"})
+    composed, apart = (unicodedata.normalize(form, "J\u00f6rg") for form in ("NFC", "NFD"))
+    assert composed != apart
+    for typed in (composed, apart):
+        assert (await log_in(app, typed, USER) or {})["name"] == "j\u00f6rg"
+    # Who is in the hub by two characters stays who they are.
+    assert (await log_in(app, "o\u0308zil", USER) or {})["name"] == "o\u0308zil"
+    assert await log_in(app, "i\u0308da", USER) is None
 
 
 async def test_passwords_from_files_and_the_environment(

@@ -51,6 +51,11 @@ def test_whatever_was_sent_is_read(data: object, expected: Login) -> None:
         (Match(user=True), True, False),
         (Match(groups=("tutors",)), True, False),
         (Match(admin=True), True, True),
+        # The same password twice, of which the hub had only hashes with different salts.
+        (Match(admin=True, user=True), True, False),
+        (Match(admin=True, groups=("tutors",)), True, False),
+        (Match(is_short=True), True, False),
+        (Match(is_short=True), False, False),
     ],
 )
 @pytest.mark.parametrize("personal", [OFF, OPTIONAL, REQUIRED])
