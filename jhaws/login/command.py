@@ -80,8 +80,6 @@ def hash_command(*, say: Say) -> None:
     password = getpass.getpass("Password: ") if is_typed() else read_stdin()
     passwords.check_new(password, min_length=passwords.USER_PASSWORD_MIN_LENGTH)
     say(hashing.make_hash(password))
-    if len(password) < (least := passwords.ADMIN_PASSWORD_MIN_LENGTH):
-        print(f"It opens nothing as admin_password, which has at least {least} characters.", file=sys.stderr)
 
 
 def code_command(options: argparse.Namespace, *, say: Say) -> None:
