@@ -144,6 +144,18 @@ async def test_two_hundred_from_one_address_at_once_wait_for_nothing(db: Session
     assert set(clock.slept) == {0}
 
 
+async def test_who_has_a_network_of_ipv6_addresses_is_one_scanner(db: Session, clock: Clock) -> None:
+    """A new one for each new name does not help; who comes from the network beside it waits for nothing."""
+    gate = make_gate(db, clock)
+    for number in range(200):
+        await try_login(gate, f"unknown {number}", address=f"2001:db8:1:2::{number:x}")
+    with pytest.raises(TooManyLoginsError):
+        await try_login(gate, "ann", ok=True, address="2001:db8:1:2:3::")
+    await try_login(gate, "ann", ok=True, address="2001:db8:1:3::")
+
+    assert set(clock.slept) == {0}
+
+
 async def test_guesses_at_the_same_time_are_spaced_too(db: Session, clock: Clock) -> None:
     """Two hundred guesses at one name in one moment are a handful that wait, and the others are refused."""
     gate = make_gate(db, clock)
