@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_what_the_hub_has_in_its_memory_is_read_anew(app: Any) -> None:
     assert (leaver in app.db, app.users) == (False, {})
     assert app.db.scalar(select(orm.User).filter_by(name="newcomer")) is not leaver
     assert [person.note for person in store.read_named_people(app.db, ["ann"]).values()] == ["new"]
+
+
+def test_a_list_is_compared_in_a_thread(app: Any) -> None:
+    """The event loop's has other things to do meanwhile, at the preview and when it is applied."""
+    threads: list[threading.Thread] = []
+
+    def validate(name: str) -> bool:
+        threads.append(threading.current_thread())
+        return True
+
+    app.authenticator.validate_username = validate
+    run_import(app)
+
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
 
 
 def test_what_was_done_is_written_down_and_can_be_undone(app: Any) -> None:
