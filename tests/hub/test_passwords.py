@@ -108,7 +108,10 @@ async def test_an_own_password_takes_the_place_of_the_shared_one(tmp_path: Path)
 
 
 async def test_shared_passwords_cannot_be_guessed_by_choosing_them(tmp_path: Path) -> None:
-    """Choices one after the other have to wait, whatever logins succeed between them; typing errors and logins not."""
+    """Choices one after the other have to wait, whatever logins succeed between them; typing errors and logins not.
+
+    Guesses at the old password have to as well.
+    """
     async with running_hub(tmp_path, OPTIONAL) as hub:
         ann = await hub.login("ann", USER)
         for _ in range(6):
@@ -122,6 +125,9 @@ async def test_shared_passwords_cannot_be_guessed_by_choosing_them(tmp_path: Pat
         assert (status, "Try again in" in page) == (429, True)
         assert (await send(ann, "password", old=guesses[-1], new="short"))[0] == 400
         assert await may_enter(hub, "ann", guesses[-1])
+
+        olds = [(await send(ann, "password", old=f"guess {number}", new=OTHER))[0] for number in range(9)]
+        assert (set(olds), olds[0], olds[-1]) == ({403, 429}, 403, 429)
 
 
 async def test_a_change_that_waits_is_no_way_past_what_happens_meanwhile(tmp_path: Path) -> None:
