@@ -220,11 +220,20 @@ async def test_a_clients_own_headers_do_not_hide_its_address(tmp_path: Path) -> 
 
 
 async def test_behind_a_load_balancer_people_have_their_own_addresses(tmp_path: Path) -> None:
-    """What the proxies wrote is followed to the client, whatever that put before it."""
+    """What the proxies wrote is followed to the client, whatever that put before it; a user's server is no proxy."""
     async with running_hub(tmp_path, CONFIG + ADD_PEOPLE) as hub:
-        await guess(hub, "ann", 1, **{"X-Forwarded-For": "1.2.3.4, 198.51.100.10, 10.0.3.4"})
+        headers = {"X-Forwarded-For": "1.2.3.4, 198.51.100.10, 10.0.3.4"}
+        await guess(hub, "ann", 1, **headers)
+        with contextlib.closing(sqlite3.connect(tmp_path / "jupyterhub.sqlite")) as database, database:
+            # As JupyterHub writes down that bob's server runs there.
+            server = "'http', '10.0.3.4', 8888, '/user/bob/'"
+            database.execute(f"INSERT INTO servers (proto, ip, port, base_url) VALUES ({server})")
+            its = "SELECT '', users.id, servers.id FROM users, servers WHERE users.name = 'bob' AND ip = '10.0.3.4'"
+            database.execute(f"INSERT INTO spawners (name, user_id, server_id) {its}")
+        await guess(hub, "ann", 1, **headers)
 
-        assert (await hub.api("GET", "jhaws/audit"))[1][0]["address"] == "198.51.100.10"
+        found = [each["address"] for each in (await hub.api("GET", "jhaws/audit"))[1]]
+        assert found == ["10.0.3.4", "198.51.100.10"]
 
 
 async def read_delays(hub: RunningHub) -> dict[str, dict[str, Any]]:
