@@ -107,8 +107,9 @@ async def test_a_guesser_is_put_off_at_form_and_api_alike(tmp_path: Path) -> Non
         assert "Zu viele Anmeldungen sind fehlgeschlagen. Bitte versuchen Sie es in" in german
         assert other.ok
         entries = (await hub.api("GET", "jhaws/audit?name=ann&action=login.refused"))[1]
-        # Once a minute: who is put off can go on for nothing.
-        assert [each["detail"] for each in entries].count("put off, as too many logins have failed") == 1
+        # Once a minute, and not each time: who is put off can go on for nothing.
+        noted = [each["detail"] for each in entries].count("put off, as too many logins have failed")
+        assert 1 <= noted < hub.log().count("Put off a login of 'ann'")
         # The form in two languages, the token, and what ended the guesses.
         assert put_off >= 4
         assert logins == {"ok": "2", "refused": str(heard), "throttled": str(put_off)}

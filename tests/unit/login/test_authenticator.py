@@ -897,7 +897,7 @@ async def test_addresses_take_turns(start: Start) -> None:
 
 
 async def test_many_logins_at_once_take_turns(start: Start) -> None:
-    """Of 30 at the same moment a few at a time are looked at, in their order, and all are answered."""
+    """Of 30 at the same moment a few at a time are looked at, and all are answered."""
     app = await start(allowed_users={"ann"})
     ring, asked, now, most = app.authenticator.keyring, list[str](), list[str](), list[int]()
     match, find_right, everybody = ring.match, ring._checker.find_right, asyncio.Event()
