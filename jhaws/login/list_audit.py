@@ -2,14 +2,15 @@
 
 JupyterHub's panel, its API and its log-in change objects of the hub's session. `watch` looks at these just before they
 are written and puts an entry beside each, so that both are committed, or neither. The session does not know who asked
-for that. Our own API writes statements, of which the session sees nothing, and entries of its own.
+for that: a request says so with `ask`. Our own API writes statements, of which the session sees nothing, and entries
+of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,8 @@ _FLAGS = {
     "note": (say("note"), say("note")),
 }
 
-_ACTOR = "jhaws_actor"
+# Each request is a task of its own, and so has its own; None where nobody asked.
+_ASKER: ContextVar[dict[str, str] | None] = ContextVar("jhaws_asker", default=None)
 _USERS = orm.User.__table__
 
 
@@ -95,14 +97,9 @@ def watch(app: Any) -> None:
     event.listen(app.db, "before_flush", before_flush)
 
 
-@contextmanager
-def by(db: Session, *, actor: str, address: str) -> Iterator[None]:
-    """Say who changes JupyterHub's objects until the block ends, in which nothing is awaited."""
-    db.info[_ACTOR] = {"actor": actor, "address": address}
-    try:
-        yield
-    finally:
-        del db.info[_ACTOR]
+def ask(*, actor: str, address: str) -> None:
+    """Say who has a request change JupyterHub's objects: in its own task, and in those that it starts, from now on."""
+    _ASKER.set({"actor": actor, "address": address})
 
 
 @dataclass
@@ -132,8 +129,8 @@ def _note(db: Session) -> None:
         if isinstance(gone, orm.User):
             _add(db, "person.deleted", gone.name, "")
         elif isinstance(gone, orm.Group):
-            detail = join(_cause(db), say("left: {value}", value=gone.name))
-            values = {"action": "person.changed", "detail": detail}
+            detail = join(_cause(), say("left: {value}", value=gone.name))
+            values = {"action": "person.changed", "detail": detail, **(_ASKER.get() or {})}
             store.add_audit_of_members(db, gone.id, at=datetime.now(UTC), **values)
 
 
@@ -187,9 +184,9 @@ def _describe(moves: _Moves | None, *, admin: bool | None = None) -> str:
 
 
 def _add(db: Session, action: str, name: str, detail: str) -> None:
-    detail = join(_cause(db), detail)
-    store.add_audit(db, action=action, at=datetime.now(UTC), name=name, detail=detail, **db.info.get(_ACTOR, {}))
+    detail = join(_cause(), detail)
+    store.add_audit(db, action=action, at=datetime.now(UTC), name=name, detail=detail, **(_ASKER.get() or {}))
 
 
-def _cause(db: Session) -> str:
-    return "" if _ACTOR in db.info else say("by JupyterHub")
+def _cause() -> str:
+    return "" if _ASKER.get() else say("by JupyterHub")

@@ -231,8 +231,8 @@ class PersonHandler(PeopleHandler):
             self.refuse(409, say("A server of {name} has not stopped yet. Try it again soon.", name=name))
         await maybe_future(self.authenticator.delete_user(user))
         await user.delete_spawners()
-        with list_audit.by(self.db, actor=self.actor.name, address=self.actor.address):
-            self.users.delete(user)
+        list_audit.ask(actor=self.actor.name, address=self.actor.address)
+        self.users.delete(user)
         self.set_status(204)
 
 

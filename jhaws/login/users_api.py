@@ -1,9 +1,11 @@
-"""JupyterHub's own REST API of users, where only admins change admins, and no new name is mistaken for another one.
+"""JupyterHub's own REST API of users and groups, where only admins change admins, and no new name is mistaken.
 
 Whoever has a name of `admin_users` is an admin. It is free only where its admin was renamed or deleted while the hub
 runs; and a service or a tutor who may change users must not give it to somebody, nor touch an admin, by flag or by
 role: JupyterHub itself asks for the flag alone, and not where somebody is deleted. Each method asks for JupyterHub's
 scope before it looks at anything: a body of many megabytes from a stranger would hold the hub for seconds.
+
+All of them tell the audit log who asks; JupyterHub's panel is a browser that asks them.
 """
 
 from __future__ import annotations
@@ -12,17 +14,30 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from jupyterhub.apihandlers.groups import GroupAPIHandler, GroupListAPIHandler, GroupUsersAPIHandler
 from jupyterhub.apihandlers.users import UserAPIHandler, UserListAPIHandler
 
 from .. import store
 from ..sentences import say
-from . import lookalikes
+from . import list_audit, lookalikes
 from .answers import SentenceMixin, needs
 from .people import ONLY_ADMINS
+from .people_api import read_actor
 from .roster_cells import show_name
 
 
-class _UsersMixin(SentenceMixin):
+class _AskedMixin(SentenceMixin):
+    """Tells the audit log who asks."""
+
+    async def prepare(self) -> None:
+        """Find who asks, in the task in which JupyterHub then does it."""
+        await super().prepare()  # type: ignore[misc]  # of the handler
+        if self.current_user is not None:
+            actor = read_actor(self)
+            list_audit.ask(actor=actor.name, address=actor.address)
+
+
+class _UsersMixin(_AskedMixin):
     """Refuses new names."""
 
     def check_names(self, names: Iterable[Any], *, instead_of: str = "") -> None:
@@ -96,4 +111,22 @@ class UserAPI(_UsersMixin, UserAPIHandler):  # type: ignore[misc]  # upstream ha
         await super().delete(user_name)
 
 
-HANDLERS: list[Any] = [(r"/api/users", UsersAPI), (r"/api/users/([^/]+)", UserAPI)]
+class GroupsAPI(_AskedMixin, GroupListAPIHandler):  # type: ignore[misc]  # upstream has no types
+    """`/hub/api/groups`."""
+
+
+class GroupAPI(_AskedMixin, GroupAPIHandler):  # type: ignore[misc]  # upstream has no types
+    """`/hub/api/groups/NAME`."""
+
+
+class GroupUsersAPI(_AskedMixin, GroupUsersAPIHandler):  # type: ignore[misc]  # upstream has no types
+    """`/hub/api/groups/NAME/users`."""
+
+
+HANDLERS: list[Any] = [
+    (r"/api/users", UsersAPI),
+    (r"/api/users/([^/]+)", UserAPI),
+    (r"/api/groups", GroupsAPI),
+    (r"/api/groups/([^/]+)", GroupAPI),
+    (r"/api/groups/([^/]+)/users", GroupUsersAPI),
+]

@@ -60,10 +60,14 @@ def make_audits(entries: Iterable[tuple[str, str, str]], *, at: datetime, actor:
     return insert(AuditEntry).from_select(_COLUMNS, values)
 
 
-def add_audit_of_members(db: Session, group_id: int, *, action: str, at: datetime, detail: str) -> None:
-    """Write an entry of each member of a group, by nobody in particular; the caller commits."""
+def add_audit_of_members(
+    db: Session, group_id: int, *, action: str, at: datetime, actor: str = "", address: str = "", detail: str
+) -> None:
+    """Write an entry of each member of a group; the caller commits."""
     said = (literal(at, AuditEntry.at.type), literal(action), orm.User.name)
-    values = select(*said, literal(""), literal(""), literal(detail[:NOTE_LENGTH]))
+    values = select(
+        *said, literal(actor[:NAME_LENGTH]), literal(address[:ADDRESS_LENGTH]), literal(detail[:NOTE_LENGTH])
+    )
     members = values.join(_MEMBERS, _MEMBERS.c.user_id == orm.User.id).where(_MEMBERS.c.group_id == group_id)
     db.execute(insert(AuditEntry).from_select(_COLUMNS, members))
 

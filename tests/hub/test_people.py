@@ -580,51 +580,6 @@ async def test_an_import_removes_who_is_missing_and_the_undo_brings_them_back(tm
         assert "Uncaught exception" not in hub.log()
 
 
-async def test_what_jupyterhubs_own_api_changes_is_in_the_audit_log(tmp_path: Path) -> None:
-    """Once each; nothing of the hub's start, and what our own API does is in it once as well, with who did it."""
-    config = CONFIG + 'c.JupyterHub.load_groups = {"configured": {"users": ["root"]}}\n'
-    async with running_hub(tmp_path, config) as hub:
-        root = await hub.login("root", ADMIN)
-
-        async def added_to_log(*requests: tuple[str, str, Any]) -> list[tuple[str, ...]]:
-            last = (await root.api("GET", "jhaws/audit?limit=1"))[1][0]["number"]
-            for method, path, body in requests:
-                status, answer = await root.api(method, path, body)
-                assert status < 300, (path, answer)
-            entries = (await root.api("GET", "jhaws/audit"))[1]
-            fields = ("action", "name", "actor", "detail")
-            return [tuple(each[field] for field in fields) for each in reversed(entries) if each["number"] > last]
-
-        assert [each["action"] for each in (await root.api("GET", "jhaws/audit"))[1]] == ["login"]
-        assert await added_to_log(("POST", "users", {"usernames": ["ann", "bob"]})) == [
-            ("person.added", "ann", "", "by JupyterHub"),
-            ("person.added", "bob", "", "by JupyterHub"),
-        ]
-        assert await added_to_log(("PATCH", "users/bob", {"admin": True}), ("PATCH", "users/bob", {"admin": True})) == [
-            ("person.changed", "bob", "", "by JupyterHub; admin: yes")
-        ]
-        assert await added_to_log(("PATCH", "users/bob", {"name": "bobby", "admin": False})) == [
-            ("person.renamed", "bobby", "", "by JupyterHub; before: bob"),
-            ("person.changed", "bobby", "", "by JupyterHub; admin: no"),
-        ]
-        members = {"users": ["ann", "bobby"]}
-        assert await added_to_log(("POST", "groups/a", {}), ("POST", "groups/a/users", members)) == [
-            ("person.changed", "ann", "", "by JupyterHub; joined: a"),
-            ("person.changed", "bobby", "", "by JupyterHub; joined: a"),
-        ]
-        assert await added_to_log(("DELETE", "groups/a/users", {"users": ["ann"]}), ("DELETE", "groups/a", None)) == [
-            ("person.changed", "ann", "", "by JupyterHub; left: a"),
-            ("person.changed", "bobby", "", "by JupyterHub; left: a"),
-        ]
-        assert await added_to_log(("DELETE", "users/bobby", None)) == [("person.deleted", "bobby", "", "by JupyterHub")]
-        ours = {"admin": True, "groups": ["b"]}
-        assert await added_to_log(("PATCH", "jhaws/people/ann", ours), ("DELETE", "jhaws/people/ann", None)) == [
-            ("person.changed", "ann", "root", "groups: b; admin: yes"),
-            ("person.deleted", "ann", "root", ""),
-        ]
-        assert len(await added_to_log(("POST", "users/root/tokens", {}))) == 0
-
-
 async def test_two_admins_import_at_once(hub: RunningHub, root: Session) -> None:
     """The second one is told to look again; what the first one wrote is whole."""
     await add(root, "second-root", admin=True)
