@@ -18,7 +18,7 @@ from tornado import web
 from .. import store
 from ..errors import PasswordError
 from ..sentences import say
-from . import codes, keyring, passwords, words
+from . import codes, keyring, list_audit, passwords, words
 from .answers import SentenceMixin
 
 TEMPLATE = "jhaws_password.html"
@@ -151,6 +151,11 @@ class QuietForm(SentenceMixin, BaseHandler):  # type: ignore[misc]  # upstream h
 
 class LoginForm(QuietForm, LoginHandler):  # type: ignore[misc]  # upstream has no types
     """JupyterHub's login form."""
+
+    async def auth_to_user(self, *given: Any) -> Any:
+        """Make the user of a login, or change them by it, which the audit log has as their own work."""
+        list_audit.ask(actor="", address=self.address)
+        return await super().auth_to_user(*given)
 
 
 class PasswordPage(QuietForm):

@@ -6,11 +6,19 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.hubclient import eventually
 
 from .hubs import RunningHub, running_hub
 from .test_people import ADMIN, CONFIG, add, start_server
 
+FIELDS = ("action", "name", "actor", "address", "detail")
+GROUPS = """
+c.JhawsAuthenticator.allow_all = True
+c.JhawsAuthenticator.manage_groups = True
+c.JhawsAuthenticator.password_groups = {"tutors-password": ["tutors"]}
+"""
 # As an operator's own code does it: JupyterHub changes somebody whom no request of the API of users and groups names.
 HOOK = """
 c.Spawner.pre_spawn_hook = lambda spawner: spawner.user.sync_groups(["hooked"])
@@ -99,10 +107,24 @@ async def test_an_admin_and_a_service_at_once_are_told_apart(tmp_path: Path) -> 
         (tmp_path / "go").touch()
         assert (await deletion)[0] == 204
 
-        fields = ("action", "name", "actor", "detail")
-        assert [tuple(each[field] for field in fields) for each in await read_log(hub, after=last)] == [
-            ("person.added", "bob", "service test-admin", ""),
-            ("person.deleted", "ann", "root", ""),
+        assert [tuple(each[field] for field in FIELDS) for each in await read_log(hub, after=last)] == [
+            ("person.added", "bob", "service test-admin", "127.0.0.1", ""),
+            ("person.deleted", "ann", "root", "127.0.0.1", ""),
+        ]
+
+
+@pytest.mark.parametrize("personal", ["off", "required"])
+async def test_what_a_login_changes_is_ones_own_work(tmp_path: Path, personal: str) -> None:
+    """With the address that it came from, and where it leads to the choice of a password too."""
+    async with running_hub(
+        tmp_path, CONFIG + GROUPS + f"c.JhawsAuthenticator.personal_password = {personal!r}\n"
+    ) as hub:
+        await hub.login("carla", "tutors-password")
+
+        changes = [each for each in await read_log(hub) if each["action"].startswith("person.")]
+        assert [tuple(each[field] for field in FIELDS) for each in changes] == [
+            ("person.added", "carla", "", "127.0.0.1", ""),
+            ("person.changed", "carla", "", "127.0.0.1", "joined: tutors"),
         ]
 
 
@@ -114,8 +136,7 @@ async def test_what_the_hub_changes_by_itself_is_nobodys(tmp_path: Path) -> None
         assert (await root.api("PATCH", "users/ann", {"admin": True}))[0] == 200
         await start_server(root, "ann")
 
-        fields = ("action", "name", "actor", "address", "detail")
-        assert [tuple(each[field] for field in fields) for each in (await read_log(hub))[-2:]] == [
+        assert [tuple(each[field] for field in FIELDS) for each in (await read_log(hub))[-2:]] == [
             ("person.changed", "ann", "root", "127.0.0.1", "admin: yes"),
             ("person.changed", "ann", "", "", "by JupyterHub; joined: hooked"),
         ]
