@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from jupyterhub.scopes import needs_scope
+from jupyterhub.user import User
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
@@ -53,6 +54,12 @@ class SentenceMixin:
     def address(self) -> str:
         """Where the request came from."""
         return str(self.authenticator.door.client_address(self))
+
+    @property
+    def asker(self) -> str:
+        """Who asks, as the audit log names them."""
+        name = str(self.current_user.name)
+        return name if isinstance(self.current_user, User) else f"service {name}"
 
     @property
     def is_admin(self) -> bool:

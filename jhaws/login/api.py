@@ -27,16 +27,7 @@ SCOPE = "admin:users"
 FIELDS = {"password", "generate", "groups", "old_ends_at"}
 
 
-class PasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """What both have in common."""
-
-    @property
-    def requester(self) -> str:
-        """The name of the user or the service that asks."""
-        return str(self.current_user.name)
-
-
-class SharedPasswordAPI(PasswordAPI):
+class SharedPasswordAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`POST /hub/api/jhaws/password`: a new password of all users, or of some groups."""
 
     @needs(SCOPE)
@@ -51,10 +42,10 @@ class SharedPasswordAPI(PasswordAPI):
             self.check_groups(change["groups"])
         ring = self.authenticator.keyring
         try:
-            version = await ring.change_shared(self.db, made_by=self.requester, address=self.address, **change)
+            version = await ring.change_shared(self.db, made_by=self.asker, address=self.address, **change)
         except PasswordError as error:
             self.refuse(409, error.sentence)
-        self.log.info("%s has set a new shared password.", self.requester)
+        self.log.info("%s has set a new shared password.", self.asker)
         made = {"password": change["password"]} if "password" not in body else {}
         self.set_status(201)
         self.write({**made, "groups": version.groups, "made_at": version.made_at.isoformat()})
@@ -75,7 +66,7 @@ class SharedPasswordAPI(PasswordAPI):
             self.refuse(400, say("Roles of these groups make admins, which no shared password may: take some out."))
 
 
-class ResetAPI(PasswordAPI):
+class ResetAPI(SentenceMixin, APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     """`POST /hub/api/jhaws/people/NAME/reset`: a one-time code."""
 
     @needs(SCOPE)
@@ -94,9 +85,9 @@ class ResetAPI(PasswordAPI):
             option = f"{type(authenticator).__name__}.personal_password"
             self.refuse(409, say("Users have no passwords of their own: {option} is 'off'.", option=option))
         whose: store.CodeFor = "admin" if is_admin else "user"
-        by = self.requester
+        by = self.asker
         code, ends_at = keyring.give_code(self.db, name, whose=whose, actor=by, address=self.address)
-        self.log.info("%s has given %s a one-time code for a new password.", self.requester, name)
+        self.log.info("%s has given %s a one-time code for a new password.", self.asker, name)
         self.set_status(201)
         self.write(
             {

@@ -168,7 +168,7 @@ def _write_down(handler: APIHandler, action: str, *, detail: str) -> None:
         handler.db,
         action=action,
         at=datetime.now(UTC),
-        actor=handler.current_user.name,
+        actor=handler.asker,
         address=handler.address,
         detail=detail,
     )

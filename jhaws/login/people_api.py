@@ -44,7 +44,7 @@ def read_actor(handler: Any) -> Actor:
     admins = {authenticator.normalize_username(name) for name in authenticator.admin_users}
     mine = {user.name} if isinstance(user, User) else set()
     return Actor(
-        name=user.name if mine else f"service {user.name}",
+        name=handler.asker,
         keep=frozenset(admins | mine),
         is_admin=handler.is_admin,
         may_group=handler.parsed_scopes.get("admin:groups") == Scope.ALL,

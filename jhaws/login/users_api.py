@@ -22,7 +22,6 @@ from ..sentences import say
 from . import list_audit, lookalikes
 from .answers import SentenceMixin, needs
 from .people import ONLY_ADMINS
-from .people_api import read_actor
 from .roster_cells import show_name
 
 
@@ -33,8 +32,7 @@ class _AskedMixin(SentenceMixin):
         """Find who asks, in the task in which JupyterHub then does it."""
         await super().prepare()  # type: ignore[misc]  # of the handler
         if self.current_user is not None:
-            actor = read_actor(self)
-            list_audit.ask(actor=actor.name, address=actor.address)
+            list_audit.ask(actor=self.asker, address=self.address)
 
 
 class _UsersMixin(_AskedMixin):
