@@ -1,0 +1,81 @@
+"""Our pages in a real browser, on SQLite and on PostgreSQL: what everybody's and the admins' have in common."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.hubclient import Session
+
+from .browsers import log_in, needs_browser, picture, running_chromium
+from .hubs import RunningHub, running_hub
+from .test_admin_pages import OPTIONS, add, database
+from .test_passwords import OWN
+from .test_people import ADMIN, CONFIG, USER
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), needs_browser]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["SQLite", "PostgreSQL"])
+async def hub(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHub]:
+    """A hub on each kind of database."""
+    with database(request.param) as line:
+        async with running_hub(tmp_path_factory.mktemp("pages"), CONFIG + OPTIONS + line) as running:
+            yield running
+            assert "Uncaught exception" not in running.log()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Any]:
+    """A running browser."""
+    async with running_chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def root(hub: RunningHub) -> Session:
+    """The admin's own requests, to arrange what a page shall show."""
+    session = await hub.login("root", ADMIN)
+    assert session.ok
+    return session
+
+
+async def type_passwords(page: Any, old: str, new: str) -> None:
+    """Fill in the form from its first field on, which has the focus, and leave the last one focused."""
+    for key, text in (("old", old), ("new", new), ("again", new)):
+        assert await page.evaluate("document.activeElement.id") == f"jhaws-{key}"
+        await page.keyboard.type(text)
+        if key != "again":
+            await page.keyboard.press("Tab")
+
+
+async def test_a_person_sets_a_password_by_keyboard(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """After a wrong old one the fields are empty and the cursor is in the first; the new one then logs in."""
+    await add(root, "kim")
+    opened = await log_in(chromium, hub, "kim", USER)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    await opened.goto(hub.url + "hub/jhaws/password")
+    for _ in range(await opened.locator("a, button, input").count()):
+        await opened.keyboard.press("Tab")
+        if await opened.evaluate("document.activeElement.id") == "jhaws-old":
+            break
+    await type_passwords(opened, "not-the-password", OWN)
+    await opened.keyboard.press("Enter")
+    await opened.get_by_role("alert").filter(has_text="The current password is wrong.").wait_for()
+    await picture(opened, "password-wrong")
+    typed = await opened.locator("#jhaws-password input[type=password]").evaluate_all("all => all.map(e => e.value)")
+    assert typed == ["", "", ""]
+    assert not (await hub.login("kim", OWN)).ok
+
+    await type_passwords(opened, USER, OWN)
+    await opened.keyboard.press("Tab")
+    await opened.keyboard.press("Enter")
+    await opened.get_by_role("status").filter(has_text="Your new password is set.").wait_for()
+    await opened.context.close()
+    again = await log_in(chromium, hub, "kim", OWN)
+    await again.wait_for_url(lambda url: "/login" not in url)
+    await again.context.close()
+    assert not (await hub.login("kim", USER)).ok
