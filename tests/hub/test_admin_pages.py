@@ -188,7 +188,7 @@ async def test_a_change_of_one_field_leaves_the_others(page: Any, hub: RunningHu
 
 
 async def test_somebody_is_blocked_revoked_and_let_in_again(page: Any, hub: RunningHub, root: Session) -> None:
-    """One button each; the browser and the token of the person end at that moment."""
+    """One button each; the browser and the token of the person end at that moment, and the audit log has by whom."""
     await add(root, "max")
     theirs = await hub.login("max", USER)
     found = await row(page, hub, "max")
@@ -196,6 +196,8 @@ async def test_somebody_is_blocked_revoked_and_let_in_again(page: Any, hub: Runn
     assert await done(page) == "All logins, tokens and servers of max have ended."
     assert await page.evaluate("document.activeElement.id") == "jhaws-notice"
     assert (await theirs.get("hub/home", allow_redirects=False))[0] == 302
+    _, entries = await root.api("GET", "jhaws/audit?name=max&action=person.revoked")
+    assert [(each["actor"], each["address"]) for each in entries] == [("root", "127.0.0.1")]
 
     found = await row(page, hub, "max")
     await found.get_by_role("button", name="Block: max").click()

@@ -12,18 +12,25 @@ from tests.hubclient import Session
 
 from .browsers import log_in, needs_browser, picture, running_chromium
 from .hubs import RunningHub, running_hub
-from .test_admin_pages import OPTIONS, add, database
+from .test_admin_pages import OPTIONS, add, database, done
 from .test_passwords import OWN
-from .test_people import ADMIN, CONFIG, USER
+from .test_people import ADMIN, CONFIG, DUMMY, USER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), needs_browser]
+
+EARLIER = ("ann", "bob", "carl", "dora", "eve")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["SQLite", "PostgreSQL"])
 async def hub(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHub]:
-    """A hub on each kind of database."""
+    """A hub on each kind of database, which another login has let people into before."""
     with database(request.param) as line:
-        async with running_hub(tmp_path_factory.mktemp("pages"), CONFIG + OPTIONS + line) as running:
+        async with running_hub(tmp_path_factory.mktemp("pages"), DUMMY + line, preset="") as running:
+            for name in EARLIER:
+                assert (await running.login(name, "anything")).ok
+            await running.kill()
+            running.write_config(CONFIG + OPTIONS + line)
+            await running.start()
             yield running
             assert "Uncaught exception" not in running.log()
 
@@ -79,3 +86,39 @@ async def test_a_person_sets_a_password_by_keyboard(chromium: Any, hub: RunningH
     await again.wait_for_url(lambda url: "/login" not in url)
     await again.context.close()
     assert not (await hub.login("kim", USER)).ok
+
+
+async def test_who_waits_is_let_in_by_buttons(chromium: Any, hub: RunningHub, root: Session) -> None:
+    """In the list, on the person's page, or all at once; they can log in then, and the audit log has who did it."""
+    assert [(await hub.login(name, USER)).ok for name in EARLIER] == [False] * 5
+    opened = await log_in(chromium, hub, "root", ADMIN)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    opened.on("dialog", lambda dialog: dialog.accept())
+    await opened.goto(hub.url + "hub/jhaws/people")
+    await opened.get_by_role("link", name="Show them").click()
+    await opened.wait_for_url("**state=waiting**")
+    assert await opened.locator("#jhaws-list tbody th").all_inner_texts() == list(EARLIER)
+    await picture(opened, "people-waiting")
+    await opened.get_by_role("button", name="Let in: ann").click()
+    assert await done(opened) == "ann is let in."
+    await opened.get_by_role("link", name="bob", exact=True).click()
+    await opened.get_by_role("button", name="Let in", exact=True).click()
+    assert await done(opened) == "bob is let in."
+    # What `jhaws people allow carl` asks for.
+    assert await root.api("POST", "jhaws/waiting", {"allow": ["carl"]}) == (200, {"allowed": 1})
+    assert [(await hub.login(name, USER)).ok for name in EARLIER] == [True, True, True, False, False]
+
+    await opened.goto(hub.url + "hub/jhaws/people")
+    await opened.get_by_role("button", name="Let all of them in").click()
+    assert await done(opened) == "All of them are let in."
+    assert await opened.locator("#jhaws-waiting").count() == 0
+    await opened.context.close()
+    assert [(await hub.login(name, USER)).ok for name in EARLIER] == [True] * 5
+    _, entries = await root.api("GET", "jhaws/audit")
+    told = [(each["action"], each["name"], each["detail"]) for each in entries if each["actor"] == "root"]
+    assert [each for each in told if "allowed" in each[0] or "waiting" in each[2]] == [
+        ("people.allowed", "", "waited: 2"),
+        ("person.allowed", "carl", ""),
+        ("person.changed", "bob", "waiting: no"),
+        ("person.changed", "ann", "waiting: no"),
+    ]
