@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -12,7 +13,7 @@ from tests.hubclient import Session
 
 from .browsers import log_in, needs_browser, picture, running_chromium
 from .hubs import RunningHub, running_hub
-from .test_admin_pages import OPTIONS, add, database, done
+from .test_admin_pages import OPTIONS, PAGES, add, database, done
 from .test_passwords import OWN
 from .test_people import ADMIN, CONFIG, DUMMY, USER
 
@@ -122,3 +123,20 @@ async def test_who_waits_is_let_in_by_buttons(chromium: Any, hub: RunningHub, ro
         ("person.changed", "bob", "waiting: no"),
         ("person.changed", "ann", "waiting: no"),
     ]
+
+
+async def test_no_page_loads_anything_from_elsewhere(chromium: Any, hub: RunningHub) -> None:
+    """No page of ours makes the browser ask another host than the hub, so they work where there is no Internet."""
+    opened = await log_in(chromium, hub, "root", ADMIN)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    asked: dict[str, set[str]] = {}
+    for path in (*PAGES, "people/root", "password", "reset"):
+        fresh = await opened.context.new_page()
+        hosts = asked[path] = set()
+        fresh.on("request", lambda request, hosts=hosts: hosts.add(urlsplit(request.url).netloc))
+        # Idle: with what the scripts load.
+        answer = await fresh.goto(hub.url + f"hub/jhaws/{path}", wait_until="networkidle")
+        assert (answer.status, await fresh.locator("main h1").count()) == (200, 1)
+        await fresh.close()
+    await opened.context.close()
+    assert asked == {path: {urlsplit(hub.url).netloc} for path in asked}
