@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -140,3 +141,30 @@ async def test_no_page_loads_anything_from_elsewhere(chromium: Any, hub: Running
         await fresh.close()
     await opened.context.close()
     assert asked == {path: {urlsplit(hub.url).netloc} for path in asked}
+
+
+async def test_an_import_that_takes_longer_shows_that_it_runs(chromium: Any, hub: RunningHub) -> None:
+    """Preview, import and undo have a progress bar from the click until the hub has answered."""
+    opened = await log_in(chromium, hub, "root", ADMIN)
+    await opened.wait_for_url(lambda url: "/login" not in url)
+    opened.on("dialog", lambda dialog: dialog.accept())
+    progress = opened.get_by_role("progressbar", name="One moment")
+    held: asyncio.Queue[Any] = asyncio.Queue()
+    # The hub gets a request when the test lets it go on: as long as a list may take.
+    await opened.route("**/jhaws/roster/*", held.put)
+    await opened.goto(hub.url + "hub/jhaws/import")
+    await opened.get_by_label("Or paste the list").fill("paula")
+    for button, end in (
+        ("Show what would change", opened.get_by_role("heading", name="What would change")),
+        ("Import just that", opened.get_by_text("Imported: 1 new")),
+        ("Undo it", opened.get_by_text("Undone:")),
+    ):
+        assert not await progress.is_visible()
+        await opened.get_by_role("button", name=button).click()
+        request = await held.get()
+        await progress.wait_for()
+        await picture(opened, "import-progress")
+        await request.continue_()
+        await end.wait_for()
+        await progress.wait_for(state="hidden")
+    await opened.context.close()
