@@ -267,13 +267,12 @@ class WaitingHandler(PeopleHandler):
             self.db.commit()
             self.write(json.dumps({"allowed": count}))
             return
-        found = self.find_people(allow)
-        waiting = {person.user_id: {"waiting": False} for person in found if person.standing.waiting}
+        found = [person for person in self.find_people(allow) if person.standing.waiting]
 
-        store.update_people(self.db, waiting, now=datetime.now(UTC))
+        store.update_people(self.db, {each.user_id: {"waiting": False} for each in found}, now=datetime.now(UTC))
         self.audit("person.allowed", [person.name for person in found])
         self.db.commit()
-        self.write(json.dumps({"allowed": len(waiting)}))
+        self.write(json.dumps({"allowed": len(found)}))
 
 
 class RosterHandler(PeopleHandler):
