@@ -14,6 +14,8 @@ from .kubectl import Kubectl, Obj
 from .place import Place, find_chart, find_program
 
 NAMESPACE = RELEASE = "jhaws-test-chart"
+# As the README and docs/passwords.md name it.
+CONFIG_FILE = "/usr/local/etc/jupyterhub/jupyterhub_config.py"
 SCHEDULER_RIGHTS = f"{NAMESPACE}-scheduler"
 
 
@@ -86,6 +88,7 @@ async def install(place: Place, folder: Path) -> Chart:
         chart=find_chart(),
         values=folder / "values.json",
         images=place.images,
+        config_file=CONFIG_FILE,
         admin_password=secrets.token_hex(20),
         user_password=secrets.token_hex(8),
     )

@@ -19,6 +19,7 @@ DEMO = Path(__file__).parents[2] / "cluster" / "demo"
 NAMESPACE = "jhaws-test-demo"
 SECRET_FILE = "secret-written-by-make-secrets.sh.env"
 CONFIG = "/etc/jupyterhub/config"
+CONFIG_FILE = f"{CONFIG}/test_config.py"
 
 # The demo's own configuration comes first, whole, as operators would leave it.
 LOAD_DEMO = f'c = get_config()\nload_subconfig("{CONFIG}/jupyterhub_config.py")\n'
@@ -53,7 +54,7 @@ OVERLAY = {
                     {
                         "op": "replace",
                         "path": "/spec/template/spec/containers/0/args",
-                        "value": ["jupyterhub", "--config", f"{CONFIG}/test_config.py", "--upgrade-db"],
+                        "value": ["jupyterhub", "--config", CONFIG_FILE, "--upgrade-db"],
                     }
                 ]
             ),
@@ -110,6 +111,7 @@ async def install(place: Place, folder: Path) -> Demo:
         url=await find_url(kubectl, place.address),
         kubectl=kubectl,
         folder=folder,
+        config_file=CONFIG_FILE,
         admin_password=secret["admin-password"],
         user_password=secret["user-password"],
     )

@@ -60,11 +60,13 @@ class Installation(HubClient):
 
     Attributes:
         kubectl: For its namespace.
+        config_file: The configuration that the hub in the pod was started with.
         admin_password: Of `admin`.
         user_password: Of everybody else.
     """
 
     kubectl: Kubectl
+    config_file: str
     admin_password: str
     user_password: str
     admin_token: str = ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from tests.hubclient import eventually
@@ -25,6 +28,35 @@ async def test_a_user_whom_the_admin_added_logs_in_and_others_do_not(hub: Instal
     assert status == 201
     assert grace.ok
     assert not impostor.ok
+
+
+async def test_the_first_admin_sets_a_password_by_a_code_from_the_hubs_pod(hub: Installation) -> None:
+    """An admin whom no configured password lets in sets one by the link that the README's command prints there."""
+    command = ("jhaws", "password", "code", "principal", "-f", hub.config_file)
+    await hub.set_config(
+        "c.JhawsAuthenticator.admin_users = {'admin', 'principal'}\nc.JhawsAuthenticator.admin_password = ''\n"
+    )
+    try:
+        principal = await hub.login("principal", hub.user_password)
+        printed = await hub.kubectl.run("exec", "deploy/hub", "--", *command)
+        link = urlsplit(printed.split()[-1])
+        given = {key: value for key, (value,) in parse_qs(link.fragment).items()}
+        status, page = await principal.get(link.path)
+        chosen = secrets.token_hex(10)
+        form = {**given, "new": chosen, "again": chosen, "_xsrf": principal.xsrf}
+        async with principal.http.post(f"{hub.url}{link.path.lstrip('/')}", data=form) as response:
+            answer = response.status
+        again = await hub.login("principal", chosen)
+        panel, _ = await again.get("hub/admin")
+    finally:
+        await hub.set_config()
+        await hub.api("DELETE", "users/principal")
+
+    assert not principal.ok
+    assert (status, 'name="code"' in page) == (200, True)
+    assert answer == 200
+    assert again.ok
+    assert panel == 200
 
 
 async def test_a_cell_runs_on_the_users_own_server(hub: Installation) -> None:
