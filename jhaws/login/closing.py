@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,30 +59,31 @@ class Closer:
         elif self._check is None:
             spare_garbage_collector()
             sys.setswitchinterval(SWITCH_SECONDS)
-            self._check = PeriodicCallback(self.close_due, CHECK_SECONDS * 1000)
+            self._check = PeriodicCallback(self._look, CHECK_SECONDS * 1000)
             self._check.start()
-            self._begin_to_close()
+            self._begin_to_look()
 
     async def close_due(self) -> None:
         """Close everybody who is due."""
         async with self._busy:
-            try:
-                await self._close_all()
-                settle_admins(self._app)
-                self.look_at_next_end()
-                await self._app.authenticator.door.gate.prune()
-            except Exception as error:
-                if isinstance(error, SQLAlchemyError):
-                    self._app.db.rollback()
-                # The first line only: SQLAlchemy's others have the values of the database.
-                words = str(error).partition("\n")[0]
-                self.log.error(
-                    "People whose time is over could not be closed (%s: %s). It is tried again in %.0f s.",
-                    type(error).__name__,
-                    words,
-                    CHECK_SECONDS,
-                )
-                self.log.debug("How that came about:", exc_info=not isinstance(error, SQLAlchemyError))
+            await self._try(self._close_all, "People whose time is over could not be closed")
+
+    async def _look(self) -> None:
+        """Do what is to be done regularly; who changes a person does not wait for what is old."""
+        await self.close_due()
+        await self._try(self._app.authenticator.door.gate.prune, "Old entries of logins could not be forgotten")
+
+    async def _try(self, work: Callable[[], Awaitable[None]], failed: str) -> None:
+        try:
+            await work()
+        except Exception as error:
+            if isinstance(error, SQLAlchemyError):
+                self._app.db.rollback()
+            # The first line only: SQLAlchemy's others have the values of the database.
+            words = str(error).partition("\n")[0]
+            again = f"It is tried again in {CHECK_SECONDS:.0f} s."
+            self.log.error("%s (%s: %s). %s", failed, type(error).__name__, words, again)
+            self.log.debug("How that came about:", exc_info=not isinstance(error, SQLAlchemyError))
 
     def look_at_next_end(self) -> None:
         """Look again at the moment when the next end passes, if that is before the next look."""
@@ -91,10 +92,10 @@ class Closer:
         now = datetime.now(UTC)
         end = store.read_next_end(self._app.db, after=now)
         if end and (seconds := (end - now).total_seconds()) < CHECK_SECONDS:
-            self._next = asyncio.get_running_loop().call_later(seconds, self._begin_to_close)
+            self._next = asyncio.get_running_loop().call_later(seconds, self._begin_to_look)
 
-    def _begin_to_close(self) -> None:
-        self._keep(asyncio.create_task(self.close_due(), name="jhaws close"))
+    def _begin_to_look(self) -> None:
+        self._keep(asyncio.create_task(self._look(), name="jhaws close"))
 
     async def revoke(self, person_ids: Sequence[int]) -> int:
         """End the sessions, tokens and servers of people now, and wait a little for the servers.
@@ -130,10 +131,12 @@ class Closer:
             due = store.read_due(self._app.db, now=now, limit=len(seen) + TURN_PEOPLE)
             due = [person for person in due if person.user_id not in seen]
             if not due:
-                return
+                break
             seen |= {person.user_id for person in due}
             self._close(due, now=now)
             await asyncio.sleep(0)
+        settle_admins(self._app)
+        self.look_at_next_end()
 
     def _close(self, due: Sequence[store.ListedPerson], *, now: datetime) -> None:
         """End the sessions of some people and stop their servers; who has none any more is done."""

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tornado import web
 
@@ -127,6 +128,14 @@ class Gate:
         if abs(now - self._pruned_at) < PRUNE_SECONDS:
             return
         self._pruned_at = now
+        try:
+            await self._forget_old_tallies(now)
+            await self._tidy()
+        except SQLAlchemyError:
+            self._pruned_at = 0.0  # whoever comes next tries it again
+            raise
+
+    async def _forget_old_tallies(self, now: float) -> None:
         db, last = self._db(), ("", "")
         while tallies := store.read_next_tallies(db, after=last, limit=TURN_ROWS):
             keys = [(tally.kind, tally.value) for tally in tallies]
@@ -135,7 +144,6 @@ class Gate:
             db.commit()
             last = keys[-1]
             await asyncio.sleep(0)
-        await self._tidy()
 
 
 def _in_words(seconds: int) -> Sentence:
