@@ -111,7 +111,7 @@ async def test_own_passwords_and_codes_are_in_postgresql(place: Place, postgres:
     (row,) = postgres.run("SELECT password_hash, code_hash FROM jhaws_person", database=database)
     assert (row[0][:10], row[1]) == ("$argon2id$", None)
     rows = postgres.run("SELECT made_by, ends_at IS NULL FROM jhaws_shared_password ORDER BY number", database=database)
-    assert rows == [("", False), ("test-admin", True)]
+    assert rows == [("", False), ("service test-admin", True)]
     assert (await place.hub.api("POST", "jhaws/password", {"password": USER_PASSWORD}))[0] == 201
 
 
